@@ -1,0 +1,123 @@
+"""The public names, resolved when first used: importing hebblab imports no torch."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_ROOMS = ("data", "evaluation", "metrics", "networks", "presets", "rules", "training")
+_NAMES = {
+    "HebblabError": "errors",
+    "UnknownName": "errors",
+    "InvalidValue": "errors",
+    "WrongState": "errors",
+    "DataUnavailable": "errors",
+    "Diverged": "errors",
+    "Knob": "knobs",
+    "knob": "knobs",
+    "Images": "data",
+    "Vectors": "data",
+    "Dataset": "data",
+    "RePU": "nn",
+    "LayerView": "nn",
+    "Rule": "rules",
+    "Rows": "rules",
+    "KrotovsRule": "rules",
+    "Local": "training",
+    "HebbianTrainer": "training",
+    "SupervisedTrainer": "training",
+    "SupervisedEvaluator": "training",
+    "HebbianEvaluator": "training",
+    "linear_probe": "evaluation",
+    "ProbeResult": "evaluation",
+    "Score": "evaluation",
+    "Recipe": "recipes",
+    "Session": "live",
+    "Edit": "live",
+    "Frame": "live",
+    "Lab": "dashboard",
+}
+
+__all__ = [
+    "DataUnavailable",
+    "Dataset",
+    "Diverged",
+    "Edit",
+    "Frame",
+    "HebbianEvaluator",
+    "HebbianTrainer",
+    "HebblabError",
+    "Images",
+    "InvalidValue",
+    "Knob",
+    "KrotovsRule",
+    "Lab",
+    "LayerView",
+    "Local",
+    "ProbeResult",
+    "RePU",
+    "Recipe",
+    "Rows",
+    "Rule",
+    "Score",
+    "Session",
+    "SupervisedEvaluator",
+    "SupervisedTrainer",
+    "UnknownName",
+    "Vectors",
+    "WrongState",
+    "__version__",
+    "data",
+    "evaluation",
+    "knob",
+    "linear_probe",
+    "metrics",
+    "networks",
+    "presets",
+    "rules",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        value: Any = import_module(
+            "hebblab.nn.networks" if name == "networks" else f"hebblab.{name}"
+        )
+    elif name in _NAMES:
+        value = getattr(import_module(f"hebblab.{_NAMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'hebblab' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if TYPE_CHECKING:
+    from hebblab import data, evaluation, metrics, presets, rules, training
+    from hebblab.dashboard import Lab
+    from hebblab.data import Dataset, Images, Vectors
+    from hebblab.errors import (
+        DataUnavailable,
+        Diverged,
+        HebblabError,
+        InvalidValue,
+        UnknownName,
+        WrongState,
+    )
+    from hebblab.evaluation import ProbeResult, Score, linear_probe
+    from hebblab.knobs import Knob, knob
+    from hebblab.live import Edit, Frame, Session
+    from hebblab.nn import LayerView, RePU, networks
+    from hebblab.recipes import Recipe
+    from hebblab.rules import KrotovsRule, Rows, Rule
+    from hebblab.training import (
+        HebbianEvaluator,
+        HebbianTrainer,
+        Local,
+        SupervisedEvaluator,
+        SupervisedTrainer,
+    )

@@ -1,0 +1,60 @@
+"""Errors that help: what was wrong, what would be right, the nearest valid name, the next step."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HebblabError(Exception):
+    """Anything hebblab refuses or fails at, said in words for a person."""
+
+
+class UnknownName(HebblabError, LookupError):
+    """A name that nothing answers to."""
+
+
+class InvalidValue(HebblabError, ValueError):
+    """A value outside what its knob accepts."""
+
+
+class WrongState(HebblabError, RuntimeError):
+    """A call that the present state does not allow."""
+
+
+class DataUnavailable(HebblabError, OSError):
+    """A data set that is missing, damaged or out of reach."""
+
+
+class Diverged(HebblabError, ArithmeticError):
+    """Weights that would leave the finite numbers; the last finite ones are kept."""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return a short, safe rendering of any value for an error text.
+
+    >>> shown("a" * 1000)
+    "'aaaaaaaaaaaaaaaaaaaaaaaaaaaa…' (1,000 characters)"
+    """
+    if isinstance(value, str) and len(value) > limit:
+        return f"{value[: limit // 2 - 2]!r}".removesuffix("'") + f"…' ({len(value):,} characters)"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length():,} bits"
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def unknown(kind: str, name: object, known: Iterable[str], advice: str = "") -> UnknownName:
+    """Return the error for a name that is not one of `known`, naming the nearest.
+
+    >>> print(unknown("rule", "ojo", ["hebb", "oja"]))
+    There is no rule 'ojo'. Did you mean 'oja'? Known: hebb, oja.
+    """
+    names = sorted(known)
+    near = get_close_matches(name[:80], names, n=1, cutoff=0.5) if isinstance(name, str) else []
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    listed = f" Known: {', '.join(names)}." if names else ""
+    return UnknownName(
+        f"There is no {kind} {shown(name)}.{guess}{listed}{' ' + advice if advice else ''}"
+    )

@@ -1,0 +1,258 @@
+"""Named networks, and a person's own by name."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import overload
+
+import torch
+from torch import nn
+
+from hebblab.errors import DataUnavailable, InvalidValue, shown, unknown
+from hebblab.nn.activations import RePU
+from hebblab.nn.initial import redraw_
+from hebblab.nn.layers import LayerView
+
+Builder = Callable[[tuple[int, ...], int], nn.Sequential]
+
+_LARGEST = 100_000_000  # weights: 400 MB in float32
+_builders: dict[str, Builder] = {}
+
+
+def available() -> tuple[str, ...]:
+    """Return the names of the known networks, sorted.
+
+    >>> available()[:2]
+    ('conv-400', 'dense-100')
+    """
+    return tuple(sorted(_builders))
+
+
+@overload
+def register(name: str) -> Callable[[Builder], Builder]: ...
+@overload
+def register(name: str, builder: Builder) -> Builder: ...
+def register(name: str, builder: Builder | None = None) -> object:
+    """Register a network of one's own under a name; registered again, it replaces itself.
+
+    Args:
+        name: What presets, recipes and the dashboard call it.
+        builder: Function of (image_shape, classes) that returns a `torch.nn.Sequential`. Layers
+            that a Hebbian rule trains have no bias; the last child is the readout.
+
+    >>> @register("dense-9")
+    ... def tiny(image_shape, classes):
+    ...     fan_in = image_shape[0] * image_shape[1] * image_shape[2]
+    ...     return nn.Sequential(nn.Flatten(), nn.Linear(fan_in, 9, bias=False),
+    ...                          nn.ReLU(), nn.Linear(9, classes))
+    >>> len(create("dense-9", image_shape=(1, 8, 8)))
+    4
+    >>> unregister("dense-9")
+    """
+    if not isinstance(name, str) or not 0 < len(name) <= 64 or not name.isprintable():
+        raise InvalidValue(f"A network's name is 1 to 64 printable characters, not {shown(name)}.")
+
+    def keep(function: Builder) -> Builder:
+        if not callable(function):
+            raise InvalidValue(
+                "Register a function of (image_shape, classes), not a built network."
+            )
+        _builders[name] = function
+        return function
+
+    return keep if builder is None else keep(builder)
+
+
+def unregister(name: str) -> None:
+    """Forget a registered network."""
+    _builders.pop(name, None)
+
+
+def create(
+    name: str, image_shape: tuple[int, ...] = (1, 28, 28), classes: int = 10, seed: int = 0
+) -> nn.Sequential:
+    """Build a network by name, its weights drawn from `seed` alone.
+
+    Args:
+        name: One of `available()`.
+        image_shape: (channels, height, width), or (numbers,) for inputs that are no images.
+        classes: Outputs of the readout.
+        seed: Of the weights. The global generator is left as it was.
+
+    Raises:
+        UnknownName: There is no such network.
+        InvalidValue: The network does not fit the images, or is no `Sequential`.
+
+    >>> create("dense-100")
+    Sequential(
+      (flatten): Flatten(start_dim=1, end_dim=-1)
+      (hidden): Linear(in_features=784, out_features=100, bias=False)
+      (activation): RePU(n=1)
+      (readout): Linear(in_features=100, out_features=10, bias=True)
+    )
+    """
+    if name not in _builders:
+        raise unknown("network", name, _builders)
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        network = _builders[name](tuple(image_shape), classes)
+        if not isinstance(network, nn.Sequential):
+            raise InvalidValue(
+                f"The network {name!r} is a {type(network).__name__}; hebblab needs a "
+                "torch.nn.Sequential."
+            )
+        network.float()
+        redraw_(network, torch.Generator().manual_seed(seed))
+    return network
+
+
+def save(network: nn.Sequential, folder: Path) -> None:
+    """Write a network's weights and how to build it again; `load` reads it."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, str(folder / "weights.safetensors"))
+
+
+def load(folder: str | Path) -> nn.Sequential:
+    """Return the network that `Session.save` wrote into `folder`.
+
+    Raises:
+        DataUnavailable: The folder, or one of its files, is missing or damaged.
+        UnknownName: The network was one of a person's own and is not registered now.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        name, shape, classes = about["network"], about["input_shape"], about["classes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataUnavailable(
+            f"{folder} holds no saved run: recipe.json could not be read ({error}). "
+            "Name a folder that session.save wrote."
+        ) from error
+    network = create(name, tuple(shape), int(classes))
+    _set_exponents(network, about)
+    try:
+        tensors = {
+            key: value.clone()
+            for key, value in load_file(str(folder / "weights.safetensors")).items()
+        }
+        network.load_state_dict(tensors)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DataUnavailable(
+            f"{folder / 'weights.safetensors'} does not hold the weights of {name!r}: {error}"
+        ) from error
+    return network
+
+
+def _set_exponents(network: nn.Sequential, about: dict[str, object]) -> None:
+    exponents = about.get("exponents")
+    for name, n in exponents.items() if isinstance(exponents, dict) else ():
+        module = dict(network.named_modules()).get(name)
+        if isinstance(module, RePU):
+            module.n = n
+
+
+def hebbian_layers(
+    network: nn.Module, supervised_from: str | int | None = -1, freeze: tuple[str, ...] = ()
+) -> dict[str, LayerView]:
+    """Return the layers that Hebbian rules train, by name, in forward order.
+
+    Args:
+        network: Any module whose children are in forward order.
+        supervised_from: Name or index of the first child that is not trained by Hebbian rules;
+            -1 is the last child, None means that every layer is Hebbian.
+        freeze: Names of layers left alone.
+
+    Raises:
+        UnknownName: `supervised_from` or one of `freeze` names no layer.
+        InvalidValue: Nothing is left to train, or a layer has a bias.
+    """
+    children = [name for name, _ in network.named_children()]
+    if supervised_from is None:
+        limit = len(children)
+    elif isinstance(supervised_from, str):
+        if supervised_from not in children:
+            raise unknown("layer", supervised_from, children)
+        limit = children.index(supervised_from)
+    else:
+        if not -len(children) <= supervised_from < len(children):
+            raise InvalidValue(
+                f"supervised_from must be a layer's name, or a place from {-len(children)} to "
+                f"{len(children) - 1}, not {shown(supervised_from)}."
+            )
+        limit = supervised_from % len(children)
+    first = set(children[:limit])
+    layers = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and name.split(".")[0] in first
+    }
+    for name in freeze:
+        if name not in layers:
+            raise unknown("layer", name, layers)
+    views = {name: LayerView(module, name) for name, module in layers.items() if name not in freeze}
+    if not views:
+        raise InvalidValue(
+            "No layer is left for a Hebbian rule: the network has no Linear or Conv2d layer before "
+            f"supervised_from={supervised_from!r} that is not frozen. supervised_from=None trains "
+            "every layer."
+        )
+    return views
+
+
+def _check_size(*factors: int) -> None:
+    weights = 1
+    for factor in factors:
+        weights *= factor
+    if weights > _LARGEST:
+        raise InvalidValue(
+            f"That network would have {weights:,} weights in one layer; "
+            f"{_LARGEST:,} are the most. Use smaller images or fewer units."
+        )
+
+
+def _dense(units: int) -> Builder:
+    def build(image_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+        fan_in = 1
+        for length in image_shape:
+            fan_in *= length
+        _check_size(fan_in, units)
+        network = nn.Sequential()
+        network.add_module("flatten", nn.Flatten())
+        network.add_module("hidden", nn.Linear(fan_in, units, bias=False))
+        network.add_module("activation", RePU())
+        network.add_module("readout", nn.Linear(units, classes))
+        return network
+
+    return build
+
+
+def _conv_400(image_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+    if len(image_shape) != 3:
+        raise InvalidValue(
+            "conv-400 needs images; this data set holds plain vectors. Use dense-100."
+        )
+    channels, height, width = image_shape
+    if min(height, width) < 6:
+        raise InvalidValue(
+            f"conv-400 has 5×5 kernels and 2×2 pooling, which need images of at least 6×6 pixels, "
+            f"not {height}×{width}."
+        )
+    pooled = ((height - 4) // 2) * ((width - 4) // 2)
+    _check_size(400, pooled, classes)
+    network = nn.Sequential()
+    network.add_module("conv", nn.Conv2d(channels, 400, 5, bias=False))
+    network.add_module("norm", nn.BatchNorm2d(400))
+    network.add_module("activation", RePU())
+    network.add_module("pool", nn.MaxPool2d(2))
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("readout", nn.Linear(400 * pooled, classes))
+    return network
+
+
+for _units in (100, 400, 2000):
+    register(f"dense-{_units}", _dense(_units))
+register("conv-400", _conv_400)

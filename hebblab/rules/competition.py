@@ -1,0 +1,115 @@
+"""Who wins, and how much of a response is let through."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Similarity = Literal["dot", "cosine", "raised-cosine", "distance"]
+SIMILARITIES = ("dot", "cosine", "raised-cosine", "distance")
+COMPETITIONS = ("none", "hard", "graded", "softmax", "proportional", "relu")
+
+_TINY = 1e-12
+
+
+def ranked(scores: Tensor, k: int) -> Tensor:
+    """Return the units of the k best scores of each sample, best first, (samples, k).
+
+    Equal scores rank by the lowest index, which `topk` alone does not promise.
+
+    >>> ranked(torch.tensor([[1.0, 3.0, 3.0]]), 2)
+    tensor([[1, 2]])
+    """
+    if k == 1:
+        return scores.max(dim=1, keepdim=True).indices
+    units = scores.shape[1]
+    values, best = scores.topk(min(k + 1, units), dim=1)
+    equal = (values[:, 1:] == values[:, :-1]).any(dim=1)
+    if bool(equal.any()):
+        rows = equal.nonzero().squeeze(1)
+        best[rows] = stable_order(scores[rows])[:, : best.shape[1]]
+    return best[:, :k]
+
+
+def stable_order(scores: Tensor) -> Tensor:
+    """Return all units by falling score, equal ones by rising index."""
+    return scores.sort(dim=1, descending=True, stable=True).indices
+
+
+def winners(responses: Tensor, k: int = 1) -> Tensor:
+    """Return 1 for the k best units of each sample and 0 for the rest, (samples, units).
+
+    A sample to which no unit responds at all (all responses zero) has no winner; other ties go
+    to the lowest index.
+
+    >>> winners(torch.tensor([[0.2, 0.9], [0.0, 0.0]]))
+    tensor([[0., 1.],
+            [0., 0.]])
+    """
+    won = torch.zeros_like(responses).scatter_(1, ranked(responses, k), 1.0)
+    return won.mul_((responses != 0).any(dim=1, keepdim=True))
+
+
+def scores(inputs: Tensor, weights: Tensor, responses: Tensor, similarity: str) -> Tensor:
+    """Return how well each unit matches each sample, (samples, units).
+
+    Args:
+        inputs: (samples, fan_in).
+        weights: (units, fan_in).
+        responses: `inputs @ weights.T`.
+        similarity: "dot" u; "cosine" u/(‖w‖‖x‖), 0 for zero rows; "raised-cosine"
+            ((1 + cosine)/2)²; "distance" u - ½‖w‖², whose largest is the nearest prototype.
+    """
+    if similarity == "dot":
+        return responses
+    if similarity == "distance":
+        return responses - 0.5 * weights.square().sum(dim=1)
+    lengths = _length(inputs)[:, None] * _length(weights)[None, :]
+    cosine: Tensor = torch.where(lengths > 0, responses / lengths.clamp_min(1e-30), 0.0)
+    return cosine if similarity == "cosine" else (0.5 * (1 + cosine)).square()
+
+
+def compete(
+    responses: Tensor,
+    scores: Tensor,
+    alive: Tensor,
+    competition: str,
+    *,
+    k: int = 1,
+    temperature: float = 1.0,
+    exponent: float = 1.0,
+) -> Tensor:
+    """Return the activity Y (samples, units) that a rule multiplies with.
+
+    Args:
+        responses: (samples, units), u.
+        scores: (samples, units), what is compared.
+        alive: (samples, 1), 0 where the sample is all zero and so has no winner.
+        competition: "none" u; "hard" 1 for the k best; "graded" u of the k best; "softmax" of
+            score/temperature; "proportional" max(score, 0)^exponent by its sum; "relu" max(u, 0).
+        k: Number of winners.
+        temperature: Of the softmax.
+        exponent: Of the proportional competition.
+    """
+    if competition == "none":
+        return responses
+    if competition == "relu":
+        return responses.clamp_min(0)
+    if competition == "softmax":
+        shifted = (scores - scores.amax(dim=1, keepdim=True)) / temperature
+        return torch.softmax(shifted, dim=1) * alive
+    if competition == "proportional":
+        parts = scores.clamp_min(0).pow(exponent)
+        return parts / parts.sum(dim=1, keepdim=True).clamp_min(_TINY) * alive
+    won = torch.zeros_like(scores).scatter_(1, ranked(scores, k), 1.0).mul_(alive)
+    return won if competition == "hard" else won.mul_(responses)
+
+
+def alive(inputs: Tensor) -> Tensor:
+    """Return 1 for samples that are not all zero and 0 for the rest, (samples, 1)."""
+    return (inputs != 0).any(dim=1, keepdim=True).to(inputs.dtype)
+
+
+def _length(rows: Tensor) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(rows, dim=1)
+    return length

@@ -1,0 +1,159 @@
+"""Winner-take-all rules: the instar with a fixed competition."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from hebblab.knobs import Value, knob
+from hebblab.rules.competition import SIMILARITIES, alive, compete, scores
+from hebblab.rules.reductions import count, pulled
+from hebblab.rules.registry import register
+from hebblab.rules.rule import Rule, Statistics
+
+
+class _Winners(Rule):
+    """Units share an image by r; each moves towards it by its share."""
+
+    similarity: str = knob(
+        "cosine",
+        symbol="similarity",
+        choices=SIMILARITIES,
+        advanced=True,
+        help="What units are compared by when they compete.",
+    )
+    reduction: str = knob(
+        "share",
+        symbol="reduction",
+        choices=("share", "share2", "mean", "sum", "max"),
+        advanced=True,
+        help="What the summed update is divided by; share is each unit's own part of the images.",
+    )
+
+    def shares(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return r (samples, units)."""
+        raise NotImplementedError
+
+    def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the scores that units compete by, (samples, units)."""
+        return scores(inputs, weights, inputs @ weights.T, self.similarity)
+
+    def statistics(
+        self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
+    ) -> Statistics:
+        """Return RᵀX (units, fan_in), ΣR, Σ|R| (units,) and the number of samples.
+
+        With `reduction="share2"` the first two are of R².
+        """
+        shares = self.shares(inputs, weights)
+        if targets is not None:
+            shares = shares * targets
+        active = shares.sum(dim=0)
+        samples = count(inputs)
+        if self.reduction == "share2":
+            shares = shares.square()
+            return shares.T @ inputs, shares.sum(dim=0), active, samples
+        return shares.T @ inputs, active, active.clone(), samples
+
+    def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
+        """Return RᵀX - diag(ΣR) W, divided as `reduction` says."""
+        return pulled(statistics, weights, self.reduction)
+
+
+@register
+class HardWTA(_Winners):
+    r"""Only the best unit or units for an image learn from it.
+
+    \[\Delta w_i = \sum_b r_{bi}\,(x_b - w_i) \Big/ \sum_b r_{bi}\]
+
+    with r = 1 for the k best scores, else 0. A unit settles at the mean of the images it wins.
+
+    Knobs: `k` 1 to the number of units; `similarity` dot, cosine, raised-cosine or distance;
+    `reduction` share, share2, mean, sum or max. With cosine scores nothing spreads the wins, as
+    they are blind to length; dot with a large start does.
+
+    Source: Rumelhart and Zipser 1985; Lagani 2022, equation 2.
+
+    >>> import torch
+    >>> HardWTA().update(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.1], [0.0, 1.0]]))
+    tensor([[ 0.5000, -0.1000],
+            [ 0.0000,  0.0000]])
+    """
+
+    name = "hard-wta"
+    title = "Hard winner-take-all"
+    equation = r"\Delta w_i = r_i \, (x - w_i) \\ r = 1 \text{ for the } k \text{ best, else } 0"
+    source = "Rumelhart and Zipser 1985; Lagani 2022, equation 2"
+    history = (
+        "Competitive learning was described by Rumelhart and Zipser in 1985: units compete for "
+        "each input and the winner alone learns. Its limit over a whole data set is k-means. In "
+        "2011 one such layer with many units read photographs better than most deep networks."
+    )
+    advice = "Raise k and watch several units settle on the same digit."
+    starting_knobs: ClassVar[Mapping[str, Value]] = {"similarity": "dot"}
+
+    k: int = knob(
+        1,
+        symbol="k",
+        title="winners",
+        low=1,
+        high=100_000,
+        slider=(1, 20),
+        up_to="units",
+        help="How many units learn from each image.",
+    )
+
+    def shares(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return 1 for the k best units of each sample, else 0."""
+        compared = self.ranking(inputs, weights)
+        return compete(compared, compared, alive(inputs), "hard", k=self.k)
+
+
+@register
+class SoftWTA(_Winners):
+    r"""All units learn from an image, by how well they match; T sets how sharply.
+
+    \[\Delta w_i = \sum_b r_{bi}\,(x_b - w_i) \Big/ \sum_b r_{bi}, \qquad
+    r = \mathrm{softmax}(s / T)\]
+
+    Knobs: `temperature` 1e-3 to 100; `similarity` dot, cosine, raised-cosine or distance;
+    `reduction` share, share2 (that of Lagani's code), mean, sum or max.
+
+    Source: Nowlan 1990; Lagani 2022, equation 3 (its code compares by the squared raised cosine).
+
+    >>> import torch
+    >>> rule = SoftWTA(temperature=1.0, reduction="sum")
+    >>> rule.update(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.0], [0.0, 1.0]]))
+    tensor([[ 0.3655,  0.0000],
+            [ 0.2689, -0.2689]])
+    """
+
+    name = "soft-wta"
+    title = "Soft winner-take-all"
+    equation = r"\Delta w_i = r_i \, (x - w_i) \\ r = \mathrm{softmax}(s / T)"
+    source = "Nowlan 1990; Lagani 2022, equation 3"
+    history = (
+        "Nowlan proposed in 1990 that units share an input by the probability that it is theirs, "
+        "instead of leaving it to one. Lagani and others trained deep networks with it in 2022. "
+        "The temperature runs from one winner to everybody."
+    )
+    advice = "Turn the temperature up until all units become the mean image, and back."
+    learning_rate = 0.2
+
+    temperature: float = knob(
+        0.02,
+        symbol="T",
+        title="temperature",
+        low=1e-3,
+        high=100,
+        scale="log",
+        slider=(1e-3, 1),
+        help="How softly units share an image: low means one winner.",
+    )
+
+    def shares(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the softmax of score / temperature."""
+        compared = self.ranking(inputs, weights)
+        return compete(
+            compared, compared, alive(inputs), "softmax", temperature=self.temperature
+        )

@@ -1,0 +1,236 @@
+"""Hebb's rule and the two that give it a bound: Grossberg's instar and Oja's."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hebblab.knobs import knob
+from hebblab.rules.competition import COMPETITIONS, SIMILARITIES, alive, compete, scores
+from hebblab.rules.reductions import REDUCTIONS, count, pulled, reduce
+from hebblab.rules.registry import register
+from hebblab.rules.rule import Rule, Statistics
+
+_LIVELY = ("hard", "graded", "softmax", "proportional", "relu")
+
+
+def _reduction(default: str) -> Any:
+    return knob(
+        default,
+        symbol="reduction",
+        choices=REDUCTIONS,
+        advanced=True,
+        help="What the summed update is divided by.",
+    )
+
+
+class _Competing(Rule):
+    """A rule whose activity Y comes from a declared competition."""
+
+    competition: str = "none"
+    similarity: str = knob(
+        "dot",
+        symbol="similarity",
+        choices=SIMILARITIES,
+        advanced=True,
+        help="What units are compared by when they compete.",
+    )
+    k: int = knob(
+        1,
+        symbol="k",
+        title="winners",
+        low=1,
+        high=100_000,
+        slider=(1, 20),
+        up_to="units",
+        help="How many units win each image, where winners are counted.",
+    )
+    temperature: float = knob(
+        1.0,
+        symbol="T",
+        title="temperature",
+        low=1e-3,
+        high=100,
+        scale="log",
+        help="How softly units compete, where they share an image by softmax.",
+    )
+
+    def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the scores that units compete by, (samples, units)."""
+        return scores(inputs, weights, inputs @ weights.T, self.similarity)
+
+    def activity(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return Y (samples, units)."""
+        responses = inputs @ weights.T
+        return compete(
+            responses,
+            scores(inputs, weights, responses, self.similarity),
+            alive(inputs),
+            self.competition,
+            k=self.k,
+            temperature=self.temperature,
+        )
+
+
+@register
+class Hebb(_Competing):
+    r"""Weights grow where input and output are active together; nothing stops them.
+
+    \[\Delta w_i = \sum_b y_{bi}\,x_b - \lambda w_i\]
+
+    Without a bound rows blow up along the leading direction of the inputs' second moment; with
+    unit-norm rows (the layer's option `row_norm`) it is the power method.
+
+    Knobs: `competition` none, hard, graded, softmax, proportional or relu; `similarity`; `k` 1 to
+    the number of units; `temperature` 1e-3 to 100; `weight_decay` 0 to 1; `reduction`.
+
+    Source: Hebb 1949; Lagani 2022, before equation 2; Miconi 2021, dw ≈ xy.
+
+    >>> import torch
+    >>> Hebb().update(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.0]]))
+    tensor([[0.5000, 1.0000]])
+    """
+
+    name = "hebb"
+    title = "Hebb"
+    equation = r"\Delta w_i = y_i \, x - \lambda \, w_i"
+    source = "Hebb, The Organization of Behavior (1949); Lagani 2022; Miconi 2021"
+    history = (
+        "Donald Hebb proposed in 1949 that a connection strengthens when both its ends are active. "
+        "Taken alone the rule has no bound: what is strong grows stronger. Every other rule here "
+        "is an answer to that."
+    )
+    advice = "Switch row norm off and watch the weights leave every scale within a minute."
+    initial_weights = "normal(0, 0.02)"
+    learning_rate = 0.01
+    row_norm = True
+
+    competition: str = knob(
+        "none", symbol="competition", choices=COMPETITIONS, help="How units compete for an image."
+    )
+    weight_decay: float = knob(
+        0.0,
+        symbol="λ",
+        title="weight decay",
+        low=0,
+        high=1,
+        help="How much of every weight is forgotten in a step.",
+    )
+    reduction: str = _reduction("mean")
+
+    def statistics(
+        self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
+    ) -> Statistics:
+        """Return YᵀX (units, fan_in), Σ|Y| (units,) and the number of samples."""
+        activity = self.activity(inputs, weights)
+        return activity.T @ inputs, activity.abs().sum(dim=0), count(inputs)
+
+    def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
+        """Return YᵀX, divided as `reduction` says, less the weight decay."""
+        summed, active, samples = statistics
+        change = reduce(summed, self.reduction, samples=samples, activity=active)
+        return change - self.weight_decay * weights if self.weight_decay else change
+
+
+@register
+class Instar(_Competing):
+    r"""A unit that fires moves its weights towards the input, as strongly as it fires.
+
+    \[\Delta w_i = \sum_b y_{bi}\,(x_b - w_i)\]
+
+    It settles where w is the y-weighted mean of the inputs; with hard winners, the cluster mean.
+
+    Knobs: `competition` hard, graded, softmax, proportional or relu (never none: a negative y
+    would push away without end); `similarity`; `k`; `temperature`; `reduction`.
+
+    Source: Grossberg 1976; Lagani 2022, equation 2; Miconi 2021, dw ≈ y(x - w).
+
+    >>> import torch
+    >>> Instar().update(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.0]]))
+    tensor([[0.5000, 2.0000]])
+    """
+
+    name = "instar"
+    title = "Instar"
+    equation = r"\Delta w_i = y_i \, (x - w_i)"
+    source = "Grossberg 1976; Lagani 2022, equation 2; Miconi 2021"
+    history = (
+        "Stephen Grossberg described it in the 1970s as the learning of an instar, a cell at which "
+        "many connections meet. It bounds Hebb's rule by letting a unit forget only when it fires. "
+        "With one winner it is online k-means."
+    )
+    advice = "Set the competition to softmax and turn the temperature until units share images."
+
+    competition: str = knob(
+        "hard", symbol="competition", choices=_LIVELY, help="How units compete for an image."
+    )
+    reduction: str = _reduction("mean")
+
+    def statistics(
+        self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
+    ) -> Statistics:
+        """Return YᵀX (units, fan_in), ΣY, Σ|Y| (units,) and the number of samples."""
+        activity = self.activity(inputs, weights)
+        if self.competition == "graded":
+            activity = activity.clamp_min(0)
+        total = activity.sum(dim=0)
+        return activity.T @ inputs, total, total.clone(), count(inputs)
+
+    def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
+        """Return YᵀX - diag(ΣY) W, divided as `reduction` says."""
+        return pulled(statistics, weights, self.reduction)
+
+
+@register
+class Oja(_Competing):
+    r"""Hebb's rule with just enough forgetting that the weight vector keeps length one.
+
+    \[\Delta w_i = \sum_b y_{bi}\,(x_b - y_{bi} w_i)\]
+
+    One unit turns to the leading principal component of the inputs. Without competition every
+    unit does: the lesson that units need a reason to differ.
+
+    Knobs: `competition` none, hard, graded, softmax, proportional or relu; `similarity`; `k`;
+    `temperature`; `reduction`. It settles where rate × largest eigenvalue is below 1.
+
+    Source: Oja 1982; Miconi 2021, dw ≈ y(x - yw).
+
+    >>> import torch
+    >>> Oja().update(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.0]]))
+    tensor([[0.3750, 1.0000]])
+    """
+
+    name = "oja"
+    title = "Oja"
+    equation = r"\Delta w_i = y_i \, (x - y_i \, w_i)"
+    source = "Oja, J. Math. Biology 15 (1982) 267; Miconi 2021"
+    history = (
+        "Erkki Oja showed in 1982 that a single unit with this rule finds the direction in which "
+        "its inputs vary most, the first principal component. It was the first proof that a local "
+        "rule does statistics. Many units without competition all find the same direction."
+    )
+    advice = "Watch every unit become the same picture; then set the competition to hard."
+    initial_weights = "normal(0, 0.02)"
+    learning_rate = 0.01
+
+    competition: str = knob(
+        "none", symbol="competition", choices=COMPETITIONS, help="How units compete for an image."
+    )
+    reduction: str = _reduction("mean")
+
+    @property
+    def norm(self) -> float:
+        """The Euclidean norm is held at 1."""
+        return 2.0
+
+    def statistics(
+        self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
+    ) -> Statistics:
+        """Return YᵀX (units, fan_in), ΣY², Σ|Y| (units,) and the number of samples."""
+        activity = self.activity(inputs, weights)
+        squares = torch.linalg.vector_norm(activity, dim=0).square_()
+        return activity.T @ inputs, squares, activity.abs().sum(dim=0), count(inputs)
+
+    def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
+        """Return YᵀX - diag(ΣY²) W, divided as `reduction` says."""
+        return pulled(statistics, weights, self.reduction)

@@ -1,0 +1,54 @@
+"""How the summed update of a batch becomes one step."""
+
+import torch
+from torch import Tensor
+
+REDUCTIONS = ("mean", "sum", "max", "share")
+
+_SHARE_FLOOR = 1e-12  # part of the definition: below it a unit does not move
+
+
+def reduce(
+    summed: Tensor,
+    reduction: str,
+    *,
+    samples: Tensor,
+    activity: Tensor | None = None,
+    floor: float = 1e-30,
+) -> Tensor:
+    """Return the summed update (units, fan_in) divided as `reduction` says.
+
+    Args:
+        summed: Update summed over samples.
+        reduction: "mean" by the number of samples; "sum" by nothing; "max" by the largest
+            absolute entry; "share" each unit by the sum of its activity.
+        samples: Number of samples, 0-d.
+        activity: Σ|r| of each unit, (units,); needed for "share".
+        floor: Smallest divisor of "max", so that a zero update stays zero.
+    """
+    if reduction == "mean":
+        return summed / samples.to(summed.dtype)
+    if reduction == "max":
+        return summed / largest(summed).clamp_min(floor)
+    if reduction.startswith("share"):
+        assert activity is not None
+        return summed / activity.clamp_min(_SHARE_FLOOR)[:, None]
+    return summed
+
+
+def pulled(statistics: tuple[Tensor, ...], weights: Tensor, reduction: str) -> Tensor:
+    """Return A - diag(c) W divided as `reduction` says, for statistics (A, c, Σ|r|, samples)."""
+    hebbian, pull, active, samples = statistics
+    summed = torch.addcmul(hebbian, pull[:, None], weights, value=-1)
+    return reduce(summed, reduction, samples=samples, activity=active)
+
+
+def count(inputs: Tensor) -> Tensor:
+    """Return the number of samples, 0-d and exact (float32 cannot count beyond 16.7 million)."""
+    return torch.tensor(len(inputs), device=inputs.device)
+
+
+def largest(values: Tensor) -> Tensor:
+    """Return the largest absolute entry, 0-d; one pass, no copy."""
+    low, high = values.aminmax()
+    return high.maximum(-low)

@@ -1,0 +1,135 @@
+"""What a learning rule is: sums over samples, and what to add to the weights for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from hebblab.errors import InvalidValue
+from hebblab.knobs import Knobbed, Value
+from hebblab.nn.scratch import Scratch
+
+Statistics = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A change that touches some units only: `values` (rows, fan_in) belongs to `indices` (rows,).
+
+    Indices are distinct.
+    """
+
+    indices: Tensor
+    values: Tensor
+
+
+class Rule(Knobbed):
+    r"""A local learning rule: mathematics, with no state but its declared knobs and buffers.
+
+    A rule sees `inputs` (samples, fan_in) and `weights` (units, fan_in) of one floating dtype and
+    device, never a layer. It gives what to ADD to the weights before the learning rate; neither
+    argument is changed.
+
+    A rule is written as two halves. `statistics` sums over samples, so that those of two halves
+    of a batch add up to those of the whole; `change` does what is not linear in the batch.
+    `update` is their composition. A rule of one's own may define `update` alone.
+
+    A lowercase attribute with an annotation is a knob, declared by `hl.knob`.
+
+    Attributes:
+        name: What recipes and the command line call it.
+        title: What the dashboard calls it.
+        equation: LaTeX, lines separated by a double backslash.
+        source: Paper and equation.
+        history: Where it comes from, in about three sentences.
+        advice: What to try with it.
+        initial_weights: Start of the weights, "uniform(0, 1)" or "normal(0, 0.02)".
+        learning_rate: Rate that suits pixels in [0, 1].
+        starting_knobs: Knobs that a fresh run sets when it is switched to this rule.
+        row_norm: Whether a fresh run holds the rows at Euclidean norm 1 after each step.
+    """
+
+    kind: ClassVar[str] = "knob"
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    equation: ClassVar[str] = ""
+    source: ClassVar[str] = ""
+    history: ClassVar[str] = ""
+    advice: ClassVar[str] = ""
+    initial_weights: ClassVar[str] = "uniform(0, 1)"
+    learning_rate: ClassVar[float] = 0.1
+    starting_knobs: ClassVar[Mapping[str, Value]] = {}
+    row_norm: ClassVar[bool] = False
+
+    @property
+    def norm(self) -> float | None:
+        """The p of the p-norm that the rule holds at 1, or None where it holds none."""
+        return None
+
+    def in_words(self) -> str:
+        """Return what the present values mean, in one sentence; empty where it says nothing new."""
+        return ""
+
+    def check_layer(self, units: int, layer: str = "layer") -> None:
+        """Refuse knobs that a layer of `units` units cannot have.
+
+        Raises:
+            InvalidValue: In the words of the layer at hand.
+        """
+        for name, knob in self.knobs().items():
+            value = getattr(self, name)
+            if knob.up_to == "units" and value > units:
+                raise InvalidValue(
+                    f"{knob.label} = {value} is more than the {units} units of layer {layer!r}; "
+                    f"it goes from {knob.low:g} to {units}."
+                )
+
+    def statistics(
+        self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
+    ) -> Statistics:
+        """Return sums over samples; those of two halves of a batch add up to those of the whole.
+
+        Args:
+            inputs: (samples, fan_in).
+            weights: (units, fan_in).
+            targets: (samples, units) in [0, 1], a teacher's signal for rules that take one.
+        """
+        raise NotImplementedError(f"The rule {self.name!r} defines neither statistics nor update.")
+
+    def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
+        """Return the change (units, fan_in) that the statistics of a whole batch ask for."""
+        raise NotImplementedError(f"The rule {self.name!r} defines neither change nor update.")
+
+    def update(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return what to add to the weights, (units, fan_in), before the learning rate.
+
+        Args:
+            inputs: (samples, fan_in).
+            weights: (units, fan_in), of the same floating dtype and device.
+        """
+        return self.change(self.statistics(inputs, weights), weights)
+
+    def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return what units are ranked by when they compete, (samples, units)."""
+        return inputs @ weights.T
+
+    def advance(self, statistics: Statistics, learning_rate: float) -> None:
+        """Move what the rule holds beside its knobs; called once a step, after the weights."""
+
+    def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
+        """Return the update by a faster way that equals `update`, or None where there is none.
+
+        `scratch` keeps the buffers between steps; results live in it until the next call.
+        """
+        return None
+
+    @classmethod
+    def in_halves(cls) -> bool:
+        """Whether the rule is written as statistics and change, so that chunks can be added up."""
+        return cls.update is Rule.update
+
+    @property
+    def summary(self) -> str:
+        """The first line of the rule's docstring."""
+        return (type(self).__doc__ or "").strip().split("\n")[0]
