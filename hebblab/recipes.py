@@ -1,0 +1,324 @@
+"""Everything that determines a run before its first step."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hebblab.errors import InvalidValue, UnknownName, shown, unknown
+from hebblab.knobs import Knob, Knobbed, Value, knob, words
+from hebblab.nn import RePU, initial
+from hebblab.rules import Rule, create, get
+from hebblab.training.schedules import DECAYS
+
+EVERY_LAYER = "*"
+_MOST_STEPS = 1_000_000_000
+
+
+class LayerOptions(Knobbed):
+    """What a recipe says of one layer beside its rule's knobs."""
+
+    kind: ClassVar[str] = "knob"
+
+    learning_rate: float = knob(
+        0.1,
+        symbol="η",
+        title="learning rate",
+        low=0,
+        high=10,
+        scale="log",
+        slider=(1e-4, 1),
+        help="How large a step is; under max, the largest change of any weight.",
+    )
+    row_norm: bool = knob(
+        False,
+        symbol="‖w‖",
+        title="unit-norm rows",
+        advanced=True,
+        help="Put every unit's weights back to length one after each step.",
+    )
+    n: float = knob(
+        1.0,
+        **{
+            key: getattr(RePU.knob(), key)
+            for key in ("symbol", "title", "low", "high", "step", "help")
+        },
+        slider=(0.5, 8.0),
+    )
+
+
+OPTIONS: dict[str, Knob] = LayerOptions.declared()
+
+
+class Recipe(Knobbed):
+    """A run before its first step: data, network, rules, steps, seed, and nothing left out.
+
+    Equal recipes, edits, machines and numbers of threads give equal weights, bit for bit.
+
+    Attributes:
+        data: Name of a data set, or path of a folder or an .npz file.
+        network: Name of a network.
+        rules: By layer name ("*" for every Hebbian layer): {"rule": name, **knobs, "init": start,
+            "learning_rate": rate, "n": exponent, "row_norm": switch}.
+        batch_size: Images a step.
+        epochs: Passes over the training images; or
+        steps: Batches in all.
+        endless: Run on until stopped.
+        learning_rate: Of every layer that says none of its own; the first rule's by default.
+        decay: "none", or "linear": rate × max(decay_floor, 1 - step/steps).
+        decay_floor: Share of the rate at which a decay ends.
+        centre: Subtract the mean training image.
+        speed: Steps a second at most; None as fast as it goes. Changes no weight.
+        seed: Of everything random in the run.
+        threads: Of torch; another number changes bits.
+        name: Of the preset it came from.
+        source: Where its values come from.
+        expect: What one should see.
+        seconds: About how long it takes on a laptop, without a speed limit.
+
+    Raises:
+        InvalidValue: A value is out of bounds, of the wrong type, or contradicts another.
+        UnknownName: A rule or a setting does not exist.
+
+    >>> recipe = Recipe(rules={"hidden": {"rule": "krotov-hopfield", "delta": 0.2}}, steps=10)
+    >>> Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    True
+    """
+
+    model_config = ConfigDict(frozen=True)
+    kind: ClassVar[str] = "setting"
+
+    schema_version: Literal[1] = 1
+    data: str = Field("mnist-5k", min_length=1, max_length=4096)
+    network: str = Field("dense-100", min_length=1, max_length=64)
+    rules: dict[str, dict[str, Any]] = Field(
+        default_factory=lambda: {EVERY_LAYER: {"rule": "krotov-hopfield"}}
+    )
+    batch_size: int = knob(
+        100, title="batch size", low=1, high=100_000, help="Images a step.", advanced=True
+    )
+    epochs: int | None = None
+    steps: int | None = None
+    endless: bool = knob(False, help="Run on until stopped.")
+    learning_rate: float | None = None
+    decay: str = knob("none", choices=DECAYS, help="How the learning rate falls with the steps.")
+    decay_floor: float = knob(
+        0.0, title="decay floor", low=0, high=1, help="Share of the rate at which a decay ends."
+    )
+    centre: bool = knob(False, help="Subtract the mean training image.")
+    speed: float | None = None
+    seed: int = knob(1, low=0, high=2**63 - 1, help="Of everything random in the run.")
+    threads: int = knob(1, low=1, high=256, help="Threads of torch; another number changes bits.")
+    name: str | None = Field(None, max_length=64)
+    source: str = Field("", max_length=2000)
+    expect: str = Field("", max_length=2000)
+    seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+    @classmethod
+    def _who(cls) -> str:
+        return "a recipe"
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Return the recipe that a JSON text holds.
+
+        Raises:
+            InvalidValue: The text is no JSON, or no recipe.
+        """
+        try:
+            return super().model_validate_json(json_data, **options)
+        except ValidationError as error:
+            raise InvalidValue(f"That is no recipe: {words(error)}") from None
+
+    @field_validator("epochs", "steps", "learning_rate", "speed", mode="before")
+    @classmethod
+    def _optional(cls, value: Any, info: Any) -> Any:
+        return value if value is None else _OPTIONAL[info.field_name].check(value)
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _layers(cls, rules: Any) -> dict[str, dict[str, Any]]:
+        if not isinstance(rules, Mapping) or not rules:
+            raise InvalidValue(
+                'rules must be a dictionary such as {"hidden": {"rule": "krotov-hopfield"}}, '
+                f"not {shown(rules)}."
+            )
+        return {_layer_name(layer): _complete(entry) for layer, entry in rules.items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        if values.get("epochs") is not None and values.get("steps") is not None:
+            raise InvalidValue("Give epochs or steps, not both: epochs are passes, steps batches.")
+        if values.get("epochs") is None and values.get("steps") is None:
+            values = {**values, "epochs": 10}
+        return values
+
+    def rate(self, layer: str) -> float:
+        """Return the base learning rate of a layer."""
+        own = self.rules[layer].get("learning_rate")
+        if own is not None:
+            return float(own)
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return get(self.rules[layer]["rule"]).learning_rate
+
+    def rule(self, layer: str) -> Rule:
+        """Return the rule of a layer, its knobs set."""
+        entry = self.rules[layer]
+        knobs = {key: value for key, value in entry.items() if key not in _BESIDE}
+        return create(entry["rule"], **knobs)
+
+    def options(self, layer: str) -> LayerOptions:
+        """Return what the recipe says of a layer beside its rule's knobs."""
+        entry = self.rules[layer]
+        return LayerOptions(
+            learning_rate=self.rate(layer), row_norm=entry["row_norm"], n=entry["n"]
+        )
+
+    def total_steps(self, steps_per_epoch: int) -> int | None:
+        """Return how many steps the run takes; None where it is endless."""
+        if self.endless:
+            return None
+        return self.planned_steps(steps_per_epoch)
+
+    def planned_steps(self, steps_per_epoch: int) -> int:
+        """Return the steps over which a decay goes, endless or not."""
+        return self.steps if self.steps is not None else (self.epochs or 1) * steps_per_epoch
+
+    def resolved(self, layers: Iterable[str]) -> "Recipe":
+        """Return the recipe with "*" replaced by the names of a network's Hebbian layers.
+
+        Raises:
+            UnknownName: A layer of the recipe is not the network's.
+        """
+        names = list(layers)
+        rules: dict[str, dict[str, Any]] = {}
+        for name in names:
+            entry = self.rules.get(name, self.rules.get(EVERY_LAYER))
+            if entry is not None:
+                rules[name] = dict(entry)
+        for name in self.rules:
+            if name != EVERY_LAYER and name not in names:
+                raise unknown(f"Hebbian layer of {self.network!r}", name, names)
+        return self.changed(rules=rules)
+
+    def changed(self, **fields: Any) -> "Recipe":
+        """Return a copy with some settings replaced, validated as a whole."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        if fields.get("steps") is not None:
+            given["epochs"] = None
+        if fields.get("epochs") is not None:
+            given["steps"] = None
+        return Recipe(**{**given, **fields})
+
+    def overridden(self, **overrides: Any) -> "Recipe":
+        """Return a copy with settings, a `rule`, knobs of the rules, `n` or `init` replaced.
+
+        `rule` brings its own start and learning rate unless they are given; `network` carries the
+        rules over to its own layers.
+
+        Raises:
+            UnknownName: No setting and no knob has that name.
+            InvalidValue: A value is refused.
+        """
+        fields = {key: overrides.pop(key) for key in list(overrides) if key in Recipe.model_fields}
+        rules = fields.pop("rules", None) or {key: dict(one) for key, one in self.rules.items()}
+        if "network" in fields and fields["network"] != self.network and "rules" not in fields:
+            rules = {EVERY_LAYER: next(iter(rules.values()))}
+        name = overrides.pop("rule", None)
+        if name is not None:
+            rules = {layer: _started(name, entry) for layer, entry in rules.items()}
+            fields.setdefault("learning_rate", None)
+        if fields.get("learning_rate") is not None:
+            for entry in rules.values():
+                entry["learning_rate"] = None
+        self._spread(rules, overrides)
+        return self.changed(rules=rules, **fields)
+
+    def _spread(self, rules: dict[str, dict[str, Any]], knobs: dict[str, Any]) -> None:
+        """Put each knob into every layer whose rule has it."""
+        for key, value in knobs.items():
+            found = False
+            for entry in rules.values():
+                if key in _BESIDE or key in get(entry["rule"]).declared():
+                    entry[key] = value
+                    found = True
+            if not found:
+                known = {*Recipe.model_fields, "rule", *(_BESIDE - {"rule"})}
+                for entry in rules.values():
+                    known |= set(get(entry["rule"]).declared())
+                raise unknown("setting or knob", key, known)
+
+
+_BESIDE = {"rule", "init", *OPTIONS}
+_OPTIONAL: dict[str, Knob] = {
+    "epochs": Knob("epochs", "epochs", "epochs", 10, 1, 1_000_000, "integer", "Passes."),
+    "steps": Knob("steps", "steps", "steps", 420, 1, _MOST_STEPS, "integer", "Batches in all."),
+    "learning_rate": OPTIONS["learning_rate"],
+    "speed": Knob("speed", "speed", "speed", 60.0, 0.1, 100_000, "log", "Steps a second."),
+}
+SPEED = _OPTIONAL["speed"]
+SETTINGS: dict[str, Knob] = {**Recipe.declared(), **_OPTIONAL}
+
+
+def _layer_name(name: object) -> str:
+    if not isinstance(name, str) or not re.fullmatch(r"\*|[\w.\-]{1,128}", name):
+        raise InvalidValue(f"A layer's name is a word such as 'hidden', not {shown(name)}.")
+    return name
+
+
+def _started(rule: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a layer's entry for another rule: its own start, its rate; the activation stays."""
+    known = get(rule)
+    return {
+        "rule": rule,
+        "init": known.initial_weights,
+        "row_norm": known.row_norm,
+        "n": entry.get("n", OPTIONS["n"].default),
+        **known.starting_knobs,
+    }
+
+
+def _complete(entry: Any) -> dict[str, Any]:
+    """Return a layer's entry with every knob written out, checked."""
+    if not isinstance(entry, Mapping) or "rule" not in entry:
+        raise InvalidValue(
+            f'A layer needs its rule: {{"rule": "krotov-hopfield", ...}}, not {shown(entry)}.'
+        )
+    rule = get(entry["rule"])
+    declared = rule.declared()
+    for key in entry:
+        if key not in declared and key not in _BESIDE:
+            raise unknown(f"knob of {rule.name!r}", key, {*declared, *_BESIDE})
+    given = {key: value for key, value in entry.items() if key in declared}
+    values: dict[str, Value] = rule(**given).values()
+    rate = entry.get("learning_rate")
+    row_norm = OPTIONS["row_norm"].check(entry.get("row_norm", rule.row_norm))
+    if row_norm and rule(**given).norm is not None:
+        raise InvalidValue(
+            f"{rule.name!r} holds its own norm, so unit-norm rows would fight it. "
+            "Leave row_norm off, or choose a rule without a norm, such as 'hebb'."
+        )
+    return {
+        "rule": rule.name,
+        "init": initial.check(entry.get("init", rule.initial_weights)),
+        "learning_rate": None if rate is None else OPTIONS["learning_rate"].check(rate),
+        "row_norm": row_norm,
+        "n": OPTIONS["n"].check(entry.get("n", OPTIONS["n"].default)),
+        **values,
+    }
+
+
+__all__ = [
+    "EVERY_LAYER",
+    "OPTIONS",
+    "SETTINGS",
+    "SPEED",
+    "LayerOptions",
+    "Recipe",
+    "UnknownName",
+]

@@ -1,0 +1,34 @@
+"""Training: the Local optimizer and ignite engines for Hebbian and supervised layers."""
+
+from hebblab.training.features import FeaturePath, feature_path
+from hebblab.training.hebbian import HebbianTrainer
+from hebblab.training.local import Local
+from hebblab.training.modes import evaluating, undisturbed
+from hebblab.training.progress import attach_progress
+from hebblab.training.schedules import attach_linear_decay, decay_factor
+from hebblab.training.supervised import HebbianEvaluator, SupervisedEvaluator, SupervisedTrainer
+from hebblab.training.visualizers import (
+    ActivationStatisticsHandler,
+    UnitConvergenceHandler,
+    WeightsHistogramHandler,
+    WeightsImageHandler,
+)
+
+__all__ = [
+    "ActivationStatisticsHandler",
+    "FeaturePath",
+    "HebbianEvaluator",
+    "HebbianTrainer",
+    "Local",
+    "SupervisedEvaluator",
+    "SupervisedTrainer",
+    "UnitConvergenceHandler",
+    "WeightsHistogramHandler",
+    "WeightsImageHandler",
+    "attach_linear_decay",
+    "attach_progress",
+    "decay_factor",
+    "evaluating",
+    "feature_path",
+    "undisturbed",
+]

@@ -1,0 +1,86 @@
+"""The optimizer of local learning: it changes one layer at a time, by what its rule asks for."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from hebblab.errors import InvalidValue, WrongState, shown, unknown
+from hebblab.rules import Rows
+
+
+class Local(Optimizer):
+    """Adds a rule's change, times the learning rate, to the weights of one named layer.
+
+    Each parameter is a parameter group of its own with its `name`, so that learning-rate
+    schedulers of torch work and every layer may have its own rate.
+
+    Source: Talloen et al., PyTorch-Hebbian, section 4.1.
+
+    Args:
+        named_params: `model.named_parameters()`.
+        lr: Learning rate, 0 or more.
+
+    Raises:
+        InvalidValue: The rate is negative or no finite number, or there is nothing to train.
+
+    >>> layer = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False))
+    >>> _ = torch.nn.init.zeros_(layer[0].weight)
+    >>> Local(layer.named_parameters(), lr=0.5).local_step(torch.tensor([[1.0, 2.0]]), "0")
+    >>> layer[0].weight.data
+    tensor([[0.5000, 1.0000]])
+    """
+
+    def __init__(self, named_params: Iterable[tuple[str, Parameter]], lr: float = 0.01) -> None:
+        named = list(named_params)
+        if not named:
+            raise InvalidValue("Local was given no parameters: pass model.named_parameters().")
+        if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 <= lr < math.inf:
+            raise InvalidValue(f"lr must be a finite number of at least 0, not {shown(lr)}.")
+        super().__init__(
+            [{"params": [parameter], "name": name} for name, parameter in named],
+            {"lr": float(lr)},
+        )
+
+    def group(self, layer_name: str) -> dict[str, Any]:
+        """Return the parameter group of a layer's weights.
+
+        Raises:
+            UnknownName: No such layer was given to the optimizer.
+        """
+        for group in self.param_groups:
+            if group["name"] == f"{layer_name}.weight" or group["name"] == layer_name:
+                return group
+        layers = [group["name"].removesuffix(".weight") for group in self.param_groups]
+        raise unknown("layer", layer_name, layers)
+
+    @torch.no_grad()
+    def local_step(self, change: Tensor | Rows, layer_name: str) -> None:
+        """Add lr × change to a layer's weights.
+
+        Args:
+            change: (units, fan_in), or `Rows` of it; what a rule's `update` or `fused` returned.
+            layer_name: Name of the layer, as in `model.named_parameters()` without ".weight".
+        """
+        group = self.group(layer_name)
+        weight: Tensor = group["params"][0]
+        if isinstance(change, Rows):
+            values = change.values.reshape(-1, *weight.shape[1:])
+            weight.index_add_(0, change.indices, values, alpha=group["lr"])
+        else:
+            weight.add_(change.reshape(weight.shape), alpha=group["lr"])
+
+    def step(self, closure: object = None) -> NoReturn:
+        """Refuse: there is no step of all layers at once.
+
+        Raises:
+            WrongState: Always.
+        """
+        raise WrongState(
+            "Local changes one layer at a time: use local_step(change, layer_name), "
+            "or let HebbianTrainer do it."
+        )
