@@ -166,6 +166,7 @@ class _Probe:
         width = max(self.learned.width, self.pixels.width)
         fits = max(2 * self._classes, memory // (4 * width))
         notes = [self.learned.note] if self.learned.note else []
+        notes += [f"raw pixels: {self.pixels.note}"] if self.pixels.note else []
         if fits < len(train):
             generator = torch.Generator().manual_seed(seed)
             rows = torch.randperm(len(train), generator=generator)[:fits].sort().values

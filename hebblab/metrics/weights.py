@@ -132,5 +132,9 @@ def histogram(weights: Tensor, bins: int = 64) -> Histogram:
         largest = 1.0
     places = (2 * torch.arange(bins + 1, dtype=torch.float64) - bins) / bins
     edges = (places * largest).to(values.device)
-    found = torch.bucketize(values, edges[1:-1], right=True)
+    # A guess by arithmetic, put right by the edges themselves: much faster than a search.
+    found = values.div(largest).add_(1).mul_(bins / 2).long().clamp_(0, bins - 1)
+    found -= (values < edges[found]).long()
+    found += (values >= edges[found + 1]).long()
+    found.clamp_(0, bins - 1)
     return Histogram(torch.bincount(found, minlength=bins), edges)

@@ -9,7 +9,7 @@ import torch
 from ignite.engine import Engine, State
 from torch import Tensor, nn
 
-from hebblab.errors import Diverged, InvalidValue, unknown
+from hebblab.errors import Diverged, InvalidValue, shown, unknown
 from hebblab.nn import LayerView, Scratch
 from hebblab.nn.initial import draw_
 from hebblab.nn.networks import hebbian_layers
@@ -81,7 +81,7 @@ class HebbianTrainer(Engine):
         self.optimizer = optimizer
         self.rules = _by_layer(learning_rule, views)
         self.hebbian_layers = {name: view for name, view in views.items() if name in self.rules}
-        self.row_norm = set(row_norm)
+        self.row_norm = self._normed(row_norm)
         for name, view in self.hebbian_layers.items():
             self.rules[name].check_layer(view.units // view.groups, name)
             optimizer.group(name)
@@ -103,13 +103,33 @@ class HebbianTrainer(Engine):
         """Train for a number of epochs over batches of inputs, or of (inputs, labels).
 
         An interrupted run goes on when called again; see `ignite.engine.Engine.run`.
+
+        Raises:
+            InvalidValue: `epochs` is no whole number from 1.
+            Diverged: Weights would leave the finite numbers.
         """
+        wanted = max_epochs if epochs is None else epochs
+        if wanted is not None and (type(wanted) is not int or wanted < 1):
+            raise InvalidValue(f"epochs must be a whole number from 1, not {shown(wanted)}.")
         self.model.train()
-        return super().run(data, max_epochs=epochs or max_epochs, epoch_length=epoch_length)
+        return super().run(data, max_epochs=wanted, epoch_length=epoch_length)
+
+    def _normed(self, names: Iterable[str]) -> set[str]:
+        """Return the layers whose rows are put to norm 1, unless their rule holds its own."""
+        for name in (chosen := set(names)):
+            if name not in self.hebbian_layers:
+                raise unknown("Hebbian layer", name, self.hebbian_layers)
+            if self.rules[name].norm is not None:
+                raise InvalidValue(
+                    f"{self.rules[name].name!r} holds its own norm, so unit-norm rows of layer "
+                    f"{name!r} would fight it."
+                )
+        return chosen
 
     @torch.no_grad()
     def _step(self, batch: Any) -> int:
         x = batch[0] if isinstance(batch, list | tuple) else batch
+        x = x.to(self.hebbian_layers[self._last].module.weight.device)
         if type(self.model) is nn.Sequential and self._flat():
             inputs = x
             for name, child in self.model.named_children():
@@ -159,7 +179,7 @@ class HebbianTrainer(Engine):
         Raises:
             Diverged: The change is not finite; the weights are as they were.
         """
-        view, rule = self.hebbian_layers[name], self.rules[name]
+        rule = self.rules[name]
         statistics: list[tuple[Tensor, ...]] = []
         change = self.change(name, inputs, statistics)
         self._refuse_infinite(change, name)
@@ -167,8 +187,18 @@ class HebbianTrainer(Engine):
         for one in statistics:
             rule.advance(one, self.optimizer.group(name)["lr"])
         if name in self.row_norm:
-            rows = view.weights()
-            rows.div_(torch.linalg.vector_norm(rows, dim=1, keepdim=True).add_(1e-10))
+            self.project(name)
+
+    @torch.no_grad()
+    def project(self, name: str) -> None:
+        """Put the rows of a layer's weights to Euclidean norm 1."""
+        view = self.hebbian_layers[name]
+        view.scale_(1 / torch.linalg.vector_norm(view.weights(), dim=1).add_(1e-10))
+
+    def forget(self) -> None:
+        """Forget what is known of the weights; needed after a write from outside of a step."""
+        for scratch in self._scratch.values():
+            scratch.notes.clear()
 
     def change(
         self, name: str, inputs: Tensor, statistics: list[tuple[Tensor, ...]] | None = None

@@ -1,7 +1,8 @@
 """The optimizer of local learning: it changes one layer at a time, by what its rule asks for."""
 
 import math
-from collections.abc import Iterable
+import numbers
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 import torch
@@ -22,11 +23,11 @@ class Local(Optimizer):
     Source: Talloen et al., PyTorch-Hebbian, section 4.1.
 
     Args:
-        named_params: `model.named_parameters()`.
+        named_params: `model.named_parameters()`, or a dictionary of it.
         lr: Learning rate, 0 or more.
 
     Raises:
-        InvalidValue: The rate is negative or no finite number, or there is nothing to train.
+        InvalidValue: The rate is negative or no finite number, or there are no named parameters.
 
     >>> layer = torch.nn.Sequential(torch.nn.Linear(2, 1, bias=False))
     >>> _ = torch.nn.init.zeros_(layer[0].weight)
@@ -35,16 +36,28 @@ class Local(Optimizer):
     tensor([[0.5000, 1.0000]])
     """
 
-    def __init__(self, named_params: Iterable[tuple[str, Parameter]], lr: float = 0.01) -> None:
-        named = list(named_params)
-        if not named:
-            raise InvalidValue("Local was given no parameters: pass model.named_parameters().")
-        if isinstance(lr, bool) or not isinstance(lr, int | float) or not 0 <= lr < math.inf:
+    def __init__(
+        self,
+        named_params: Iterable[tuple[str, Parameter]] | Mapping[str, Parameter],
+        lr: float = 0.01,
+    ) -> None:
+        named = list(named_params.items() if isinstance(named_params, Mapping) else named_params)
+        if not named or not all(isinstance(one, tuple) and len(one) == 2 for one in named):
+            raise InvalidValue(
+                "Local needs parameters with their names: pass model.named_parameters()."
+            )
+        if isinstance(lr, bool) or not isinstance(lr, numbers.Real) or not 0 <= lr < math.inf:
             raise InvalidValue(f"lr must be a finite number of at least 0, not {shown(lr)}.")
         super().__init__(
             [{"params": [parameter], "name": name} for name, parameter in named],
             {"lr": float(lr)},
         )
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a parameter group; see `torch.optim.Optimizer`."""
+        # Torch's own is wrapped in what imports its compiler: half a second and 28 MB a kernel.
+        plain = getattr(Optimizer.add_param_group, "__wrapped__", Optimizer.add_param_group)
+        plain(self, param_group)
 
     def group(self, layer_name: str) -> dict[str, Any]:
         """Return the parameter group of a layer's weights.
