@@ -1,0 +1,152 @@
+"""The weight images on the page: one frame in flight, the chosen unit, what to compare with."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hebblab.live import Reading, Session
+
+from . import views
+from .mosaics import Gallery
+from .weights import Weights
+
+LOST = 10.0  # seconds after which an unanswered frame is given up
+STALE = 0.25  # seconds without a reading after which images are taken without one
+
+
+class Screen:
+    """Paints frames of a session into the part that shows them.
+
+    Args:
+        part: The widget.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, part: Weights, clock: Callable[[], float]) -> None:
+        self._part = part
+        self._clock = clock
+        self._gallery = Gallery()
+        self._chosen: int | None = None
+        self._in_flight: int | None = None
+        self._sent_at = 0.0
+        self._number = 0
+        self._shown: object = None
+        self._shown_at = 0.0
+        self._run = 0
+        self._gesture: object = None
+        self._gestures = 0
+        self._latest: Any = None
+        self._reference: Any = None
+        self._pages = 1
+        self._again = True
+
+    @property
+    def owes(self) -> bool:
+        """Whether a frame waits to be sent."""
+        return self._again or self._in_flight is not None
+
+    def reset(self) -> None:
+        """Begin anew, for another run or layer."""
+        self._run += 1
+        self._chosen = None
+        self._reference = self._latest = self._gesture = None
+        self._gestures = 0
+        self._gallery.page = 0
+        self.keyframe()
+
+    def keyframe(self) -> None:
+        """Send a whole frame as soon as possible, whatever is in flight."""
+        self._in_flight = None
+        self._shown = None
+        self._again = True
+
+    def gesture(self, gesture: object) -> None:
+        """Note a hand at a knob: the weights before it are what a change is measured from."""
+        if gesture != self._gesture:
+            self._gesture = gesture
+            self._gestures += 1
+            self._reference = self._latest
+            self._again = True
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take up what a person chose to see, or the page's answer to a frame."""
+        do = event["do"]
+        if do == "painted":
+            if event["id"] == self._in_flight:
+                self._in_flight = None
+            return
+        if do == "scale":
+            self._gallery.scale = event["value"]
+        elif do == "order":
+            self._gallery.order = event["value"]
+        elif do == "mode":
+            self._gallery.mode = event["value"]
+        elif do == "page":
+            self._gallery.page = min(event["value"], self._pages - 1)
+        elif do == "choose":
+            self._chosen = event["unit"]
+        self._again = True
+
+    def show(
+        self, session: Session, layer: str, reading: Reading | None, whole: bool = False
+    ) -> None:
+        """Send the newest frame, unless the last one is still being painted."""
+        now = self._clock()
+        if self._in_flight is not None and now - self._sent_at < LOST:
+            return
+        if reading is not None and reading.frame.layer != layer:
+            reading = None
+        fresh = reading is not self._shown or session.steps == 0
+        late = session.state == "running" and now - self._shown_at > STALE
+        if not (whole or self._again or (fresh and reading is not None) or late):
+            return
+        use_reading = reading is not None and (
+            reading.frame.step == session.steps or (fresh and not late)
+        )
+        frame = reading.frame if use_reading and reading is not None else session.frame(layer)
+        weights = frame.weights.numpy()
+        self._latest = weights
+        picture = self._gallery.paint(
+            weights,
+            frame.input_shape,
+            step=frame.step,
+            layer=layer,
+            winning=None if reading is None else reading.winning,
+            greyed=None if reading is None else ~reading.winning,
+            wins=None if reading is None else reading.activations.wins.numpy(),
+            norms=None if reading is None else reading.norms,
+            reference=self._reference,
+        )
+        self._pages = picture.meta["pages"]
+        self._view(session, len(weights), frame.step, reading)
+        self._number += 1
+        self._in_flight, self._sent_at = self._number, now
+        self._shown, self._shown_at, self._again = reading, now, False
+        self._part.frame(
+            {
+                "type": "frame",
+                "id": self._number,
+                "run": self._run,
+                "edit": self._gestures,
+                **picture.meta,
+            },
+            [picture.data],
+        )
+
+    def _view(self, session: Session, units: int, step: int, reading: Reading | None) -> None:
+        gallery = self._gallery
+        if self._chosen is not None and self._chosen >= units:
+            self._chosen = None
+        self._part.show(
+            {
+                "title": "",
+                "sentence": views.sentence(units) if step == 0 else "",
+                "scale": gallery.scale,
+                "order": gallery.order,
+                "mode": gallery.mode,
+                "change": self._reference is not None,
+                "page": min(gallery.page, self._pages - 1),
+                "pages": self._pages,
+                "chosen": self._chosen,
+                "unit": views.unit(reading, self._chosen, session.dataset.classes),
+            }
+        )

@@ -1,0 +1,81 @@
+"""Probes of one run as the page shows them: one at a time, each with what it was taken under."""
+
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+
+from hebblab.knobs import Value
+from hebblab.live import Probing, Session
+
+from .panels import ProbePoint
+
+
+@dataclass(frozen=True)
+class _Taken:
+    layer: str
+    n: Value | None
+    point: ProbePoint
+
+
+class Probes:
+    """The probes pressed for a run."""
+
+    def __init__(self) -> None:
+        self._taken: list[_Taken] = []
+        self._under_way: tuple[Probing, str, Value | None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether one is under way."""
+        return self._under_way is not None
+
+    def start(self, session: Session, layer: str) -> None:
+        """Press Probe."""
+        self._under_way = (session.probe(layer), layer, session.values(layer).get("n"))
+
+    def cancel(self) -> None:
+        """End the one under way, without a result."""
+        if self._under_way is not None:
+            probing, _, _ = self._under_way
+            self._under_way = None
+            probing.cancel()
+
+    def forget(self) -> None:
+        """Begin anew, for another run."""
+        self.cancel()
+        self._taken.clear()
+
+    def status(self) -> tuple[float, str] | None:
+        """Return (share done, what is being done) while one is under way."""
+        return None if self._under_way is None else self._under_way[0].progress
+
+    def collect(self) -> bool:
+        """Take up a result that has come; True if there was one.
+
+        Raises:
+            Exception: Whatever the probe failed at.
+        """
+        if self._under_way is None or not self._under_way[0].done():
+            return False
+        probing, layer, n = self._under_way
+        self._under_way = None
+        try:
+            result = probing.result()
+        except CancelledError:
+            return True
+        score = result.accuracy
+        point = ProbePoint(
+            step=result.step or 0,
+            accuracy=float(score),
+            low=score.low,
+            high=score.high,
+            raw=float(result.raw_pixels),
+            random=float(result.random_features),
+            n=score.n,
+            split=result.split,
+        )
+        self._taken.append(_Taken(layer, n, point))
+        return True
+
+    def points(self, layer: str, n: Value | None) -> list[ProbePoint]:
+        """Return a layer's probes; those taken at another exponent than `n` are stale."""
+        return [replace(one.point, stale=one.n != n) for one in self._taken if one.layer == layer]

@@ -1,0 +1,77 @@
+"""Whether somebody is there: the page's answers, a hand at the controls, frames a second."""
+
+from collections import deque
+from collections.abc import Callable
+
+BEAT = 2.0  # seconds between heartbeats
+GONE = 60.0  # without an answer for so long, the page is taken for gone
+UNTOUCHED = 300.0  # a served run that nobody touched for so long pauses
+_WINDOW = 2.0
+
+
+class Pulse:
+    """When the page last answered, and when a person last did something.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._answered: float | None = None
+        self._touched = clock()
+        self._beat = -BEAT
+        self._painted: deque[float] = deque(maxlen=64)
+        self._steps: deque[tuple[float, int]] = deque(maxlen=64)
+
+    def answered(self) -> None:
+        """Note that a page said something."""
+        self._answered = self._clock()
+
+    def touched(self) -> None:
+        """Note that a person did something."""
+        self._touched = self._clock()
+
+    def painted(self) -> None:
+        """Note that a frame was painted."""
+        self._painted.append(self._clock())
+
+    def present(self) -> bool:
+        """Whether a page is there to be told anything."""
+        return self._answered is not None and self._clock() - self._answered < GONE
+
+    def lost(self) -> bool:
+        """Whether a page was there and is gone."""
+        return self._answered is not None and not self.present()
+
+    def untouched(self) -> bool:
+        """Whether nobody has done anything for five minutes."""
+        return self._clock() - self._touched >= UNTOUCHED
+
+    def due(self) -> bool:
+        """Whether a heartbeat is to be sent now; asking counts as sending."""
+        now = self._clock()
+        if now - self._beat < BEAT:
+            return False
+        self._beat = now
+        return True
+
+    def frames(self) -> float:
+        """Return the frames painted in the last second or two, a second."""
+        now = self._clock()
+        return sum(1 for at in self._painted if now - at < _WINDOW) / _WINDOW
+
+    def rate(self, steps: int) -> float:
+        """Return the steps a second over the last seconds, given the steps now."""
+        now = self._clock()
+        if self._steps and steps < self._steps[-1][1]:
+            self._steps.clear()
+        self._steps.append((now, steps))
+        while len(self._steps) > 2 and now - self._steps[0][0] > _WINDOW:
+            self._steps.popleft()
+        since, before = self._steps[0]
+        return (steps - before) / (now - since) if now > since else 0.0
+
+    def forget_rate(self) -> None:
+        """Begin the steps a second anew, after a pause."""
+        self._steps.clear()

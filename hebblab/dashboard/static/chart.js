@@ -1,0 +1,277 @@
+// A chart: words from the kernel around a plot that Plotly.js draws when it is seen and changed.
+
+import { h, say } from "./dom.js";
+import { connect } from "./part.js";
+import { page, receivePlotly, takeTurn, whenPlotly } from "./plotly.js";
+import { placeLabels } from "./labels.js";
+
+const LIGHT = {
+  accent: "#0b6e75",
+  warm: "#a9501f",
+  ink: "#1f2428",
+  muted: "#5a636d",
+  line: "#e4e7ea",
+  mark: "#97a1ab",
+  paper: "#ffffff",
+  quiet: "#7d8b99",
+};
+
+// The page's colours as Plotly reads them; CSS may say them in any notation.
+function colours(root) {
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  root.append(probe);
+  const found = {};
+  for (const [name, light] of Object.entries(LIGHT)) {
+    probe.style.color = `var(--hebblab-${name}, ${light})`;
+    const color = getComputedStyle(probe).color;
+    const wide = color.match(/^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)/);
+    found[name] = wide ? `rgb(${wide.slice(1).map((v) => Math.round(255 * v))})` : color;
+  }
+  probe.remove();
+  return found;
+}
+
+// A copy of a specification in which `change(value, key, owner)` has replaced every leaf.
+function mapped(value, change, key = "", owner = null) {
+  if (Array.isArray(value)) return value.map((v) => mapped(v, change, key, owner));
+  if (value === null || typeof value !== "object") return change(value, key, owner);
+  const copy = {};
+  for (const [k, v] of Object.entries(value)) copy[k] = mapped(v, change, k, value);
+  return copy;
+}
+
+function coloured(spec, palette) {
+  return mapped(spec, (value, key) =>
+    typeof value === "string" && value.startsWith("@") && key.endsWith("color")
+      ? (palette[value.slice(1)] ?? palette.ink)
+      : value,
+  );
+}
+
+const SIZES = new Set(["size", "width", "thickness", "standoff", "yshift", "l", "r", "t", "b"]);
+
+// Sizes follow the page's scale (a projector); the width of a bar is in units of its axis.
+function scaled(spec, scale) {
+  return mapped(spec, (value, key, owner) =>
+    typeof value === "number" && SIZES.has(key) && owner.type !== "bar" ? value * scale : value,
+  );
+}
+
+const context = document.createElement("canvas").getContext("2d");
+
+function textWidth(family) {
+  return (annotation) => {
+    const bold = annotation.text.startsWith("<b>") ? "bold " : "";
+    context.font = `${bold}${annotation.font.size}px ${family}`;
+    const text = annotation.text.replace(/<\/?b>/g, "").replace(/&(#\d+|\w+);/g, "&");
+    return context.measureText(text).width;
+  };
+}
+
+// The elements around the plot. What stands over it is there where the panel has a header.
+function build(el, { name, title, waiting, header }) {
+  const parts = {
+    title: h("span", { class: "hebblab-chart-title" }, title),
+    subtitle: h("span", { class: "hebblab-chart-subtitle" }),
+    plot: h("div", { class: "hebblab-chart-plot" }),
+    words: h("div", { class: "hebblab-chart-words" }),
+    waiting: h("div", { class: "hebblab-chart-waiting" }, waiting),
+  };
+  parts.window = h("button", { type: "button", class: "hebblab-chart-window" });
+  parts.window.hidden = true;
+  const head = h("div", { class: "hebblab-chart-head" }, parts.title, parts.subtitle, parts.window);
+  if (header) {
+    parts.value = h("b");
+    parts.beside = h("span");
+    parts.result = h("span", { class: "hebblab-probe-result", role: "status" }, parts.value, parts.beside);
+    parts.status = h("span", { class: "hebblab-chart-status" });
+    parts.progress = h("progress", { max: 1, class: "hebblab-chart-progress", "aria-label": "Progress of the probe" });
+    parts.cancel = h("button", { type: "button", class: "hebblab-cancel-probe" }, "Cancel");
+    parts.cancel.setAttribute("aria-label", "Cancel the probe");
+    head.append(
+      h("div", { class: "hebblab-chart-line" }, parts.result, parts.status, parts.progress, parts.cancel),
+    );
+  }
+  parts.box = h("div", { class: "hebblab-chart-box" }, parts.plot, parts.words, parts.waiting);
+  parts.root = h(
+    "section",
+    { class: `hebblab-chart hebblab-${name}`, role: "group", "aria-label": title },
+    head,
+    parts.box,
+  );
+  el.append(parts.root);
+  return parts;
+}
+
+// What depends on the size at hand: which names fit, and where labels stand.
+function fit(layout, data, { width, height, scale, family }) {
+  const { xaxis, yaxis, margin } = layout;
+  const measure = textWidth(family);
+  Object.assign(layout, { width, height });
+  layout.font.family = family;
+  // The name of the y axis needs its own length; the subtitle says it too.
+  if (measure(yaxis.title) > height - margin.t - margin.b - 4) {
+    yaxis.title = { text: "" };
+    margin.l -= 14 * scale;
+  }
+  if (layout.hovermode === "x unified") {
+    xaxis.unifiedhovertitle = { text: `${xaxis.title.text} %{x:,}` };
+  }
+  layout.annotations = placeLabels(layout, data, width, height, measure);
+}
+
+// Plotly centres the name of the x axis; here it ends its line, which begins with the words.
+function arrange({ plot, words }, { margin }, place) {
+  const title = plot.querySelector(".xtitle");
+  if (title) {
+    title.setAttribute("x", plot.clientWidth - margin.r);
+    title.style.textAnchor = "end";
+  }
+  const beside = place === "bottom" ? (title?.getBBox().width ?? 0) + 12 : 0;
+  words.style.left = `${margin.l}px`;
+  words.style.right = `${margin.r + beside}px`;
+}
+
+function chart(model, el, send, listen, atEnd) {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const parts = build(el, model.get("view"));
+  const { root, box, plot } = parts;
+  let Plotly = null;
+  let spec = null;
+  let id = 0;
+  let answered = 0;
+  let seen = !window.IntersectionObserver;
+  let stale = false;
+
+  const answer = () => {
+    if (answered === id || signal.aborted) return;
+    answered = id;
+    send({ do: "drawn", id });
+  };
+
+  const draw = async () => {
+    if (signal.aborted || !Plotly || !spec) return;
+    const { clientWidth: width, clientHeight: height } = box;
+    if (!seen || width < 40 || height < 30) {
+      stale = true;
+      answer();
+      return;
+    }
+    stale = false;
+    const drawing = id;
+    const { config, place } = spec;
+    const style = getComputedStyle(root);
+    const scale = Number.parseFloat(style.getPropertyValue("--hebblab-scale")) || 1;
+    const palette = colours(root);
+    const layout = scaled(spec.layout, scale);
+    const data = scaled(spec.data, scale);
+    fit(layout, data, { width, height, scale, family: style.fontFamily });
+    try {
+      await Plotly.react(plot, coloured(data, palette), coloured(layout, palette), config);
+      parts.waiting.hidden = true;
+      arrange(parts, layout, place);
+    } catch (error) {
+      console.warn("hebblab: a chart could not be drawn.", error);
+    }
+    if (drawing === id) answer();
+  };
+
+  const wish = () => {
+    if (document.hidden || !Plotly || !seen) {
+      stale = true;
+      answer();
+    } else {
+      takeTurn(draw);
+    }
+  };
+  const again = () => spec && wish();
+
+  const show = (content) => {
+    ({ spec, id } = content);
+    if (spec.title) say(parts.title, spec.title);
+    say(parts.subtitle, spec.subtitle);
+    parts.subtitle.title = spec.subtitle ?? "";
+    if (spec.description) root.setAttribute("aria-label", spec.description);
+    say(parts.words, spec.words);
+    parts.words.dataset.place = spec.place ?? "bottom";
+    wish();
+  };
+
+  const sizes = new ResizeObserver(() => {
+    root.classList.toggle("hebblab-compact", root.clientHeight < 140 && root.clientWidth >= 300);
+    again();
+  });
+  sizes.observe(root);
+  sizes.observe(box);
+  const onScreen =
+    window.IntersectionObserver &&
+    new IntersectionObserver((entries) => {
+      seen = entries.at(-1).isIntersecting;
+      if (seen && stale) again();
+    });
+  onScreen?.observe(box);
+  // Colours are read at each drawing: a new theme asks for one.
+  const themes = new MutationObserver(again);
+  const watched = { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-theme"] };
+  for (const node of [document.documentElement, document.body]) themes.observe(node, watched);
+  listen(window.matchMedia("(prefers-color-scheme: dark)"), "change", again);
+  listen(document, "visibilitychange", () => !document.hidden && stale && again());
+  listen(parts.window, "click", () => send({ do: "window", value: parts.window.value }));
+  if (parts.cancel) listen(parts.cancel, "click", () => send({ do: "cancel-probe" }));
+
+  whenPlotly(
+    () => send({ do: "plotly" }),
+    (arrived) => {
+      Plotly = arrived;
+      again();
+    },
+    signal,
+  );
+
+  atEnd(() => {
+    stop.abort();
+    sizes.disconnect();
+    onScreen?.disconnect();
+    themes.disconnect();
+    const { queue } = page();
+    if (queue.includes(draw)) queue.splice(queue.indexOf(draw), 1);
+    if (plot._fullLayout) Plotly.purge(plot);
+    root.remove();
+  });
+
+  return {
+    draw({ header, window: shown }) {
+      parts.window.hidden = !shown;
+      parts.window.value = shown === "last" ? "all" : "last";
+      say(parts.window, shown === "last" ? "show whole run" : "show last 1,000 steps");
+      if (!header || !parts.result) return;
+      const busy = header.progress !== null;
+      const value = header.text.split(" · ", 1)[0];
+      say(parts.value, value);
+      say(parts.beside, header.text.slice(value.length));
+      parts.result.title = header.text;
+      say(parts.status, busy ? header.status : "");
+      parts.result.hidden = busy;
+      parts.status.hidden = !busy;
+      parts.progress.hidden = !busy;
+      if (busy) parts.progress.value = header.progress;
+      parts.cancel.disabled = !header.cancel;
+      root.classList.toggle("hebblab-has-result", busy || header.text !== "");
+    },
+    rooted(lab) {
+      themes.observe(lab, { attributes: true });
+    },
+    message(content, buffers) {
+      if (content.type === "chart") show(content);
+      else if (content.type === "plotly" && buffers.length) receivePlotly(buffers[0]);
+    },
+  };
+}
+
+export default {
+  render({ model, el }) {
+    return connect({ model, el }, (send, listen, atEnd) => chart(model, el, send, listen, atEnd));
+  },
+};

@@ -1,0 +1,125 @@
+/** The left column: a rule, its equation, its knobs, and what was changed. */
+import { equations, fill, h, mark, say } from "./dom.js";
+import { knob } from "./knob.js";
+import { connect } from "./part.js";
+import { open, ruleDialog } from "./dialog.js";
+
+/** What makes a knob another knob, so that its elements must be built anew. */
+function shape(one) {
+  const { value, text, disabled, reason, help, ...rest } = one;
+  return JSON.stringify(rest);
+}
+
+function make(el) {
+  return (send, listen, ending) => {
+    let view = {}, root = null, knobs = new Map();
+    const title = h("h2", {});
+    const about = h("button", { type: "button", class: "hl-plain hl-about", "aria-haspopup": "dialog", on: { click: () => view.about && open(root || el, ruleDialog(view.about)) } }, "about this rule ›");
+    const math = h("div", { class: "hebblab-equation hl-math" });
+    const words = h("p", { class: "hl-in-words" });
+    const layer = h("select", { "aria-label": "layer", on: { change: () => send({ do: "layer", name: layer.value }) } });
+    const layers = h("label", { class: "hl-choice hebblab-layer" }, h("span", {}, "layer"), layer);
+    const list = (name) => h("div", { class: `hl-knobs ${name}` });
+    const plain = list("hl-rule-knobs"), probe = list("hl-probe-knobs"), folded = list("");
+    const more = h("details", { class: "hl-more" }, h("summary", {}, "more"), folded);
+    const attempt = h("button", { type: "button", class: "hl-plain hl-try", on: { click: () => send({ do: "try" }) } });
+    const probeTitle = h("h3", {}, "For the probe");
+    const refusal = h("div", { class: "hebblab-refusal", role: "status" });
+    const entries = h("ol", { class: "hebblab-log", "aria-label": "edits, newest first", tabindex: "0" });
+    const effect = h("p", { class: "hebblab-effect", role: "status" });
+    const card = h("section", { class: "hl-card hl-knob-card", "aria-label": "the rule and its knobs" },
+      h("div", { class: "hl-card-head" }, title, about), math, words, layers, plain, h("div", { class: "hl-extra" }, more, attempt), probeTitle, probe, refusal);
+    const edits = h("section", { class: "hl-card hl-edits", "aria-label": "edits" },
+      h("h2", {}, "Edits"), entries, effect);
+    el.append(card, edits);
+    ending(() => knobs.forEach((one) => one.drop()));
+
+    const light = (symbol, on) => {
+      for (const term of math.querySelectorAll("[data-symbol]")) {
+        if (term.getAttribute("data-symbol") === symbol) term.classList.toggle("hl-lit", on);
+      }
+    };
+
+    // A long line is set smaller, down to what can still be read; then it scrolls.
+    const fit = () => {
+      math.style.fontSize = "";
+      const room = math.clientWidth - 8;
+      const widest = Math.max(...[...math.children].map((line) => line.getBoundingClientRect().width), 1);
+      if (room <= 0 || widest <= room) return;
+      const size = Number.parseFloat(getComputedStyle(math).fontSize);
+      const smallest = Number.parseFloat(getComputedStyle(card).fontSize) * (12 / 14);
+      math.style.fontSize = `${Math.max(smallest, (size * room) / widest)}px`;
+    };
+    const watcher = new ResizeObserver(fit);
+    watcher.observe(card);
+    ending(() => watcher.disconnect());
+
+    let equation = null;
+    const drawEquation = () => {
+      const spelled = JSON.stringify(view.equation || []);
+      if (spelled === equation) return;
+      equation = spelled;
+      math.replaceChildren(...equations(view.equation));
+      fit();
+    };
+
+    let built = null;
+    const drawKnobs = () => {
+      const wanted = view.knobs || [];
+      const spelled = wanted.map(shape).join();
+      if (spelled !== built) {
+        built = spelled;
+        knobs.forEach((one) => one.drop());
+        knobs = new Map(wanted.map((one) => [one.name, knob(one, send, light)]));
+        const where = (one) => (one.advanced ? folded : one.group === "probe" ? probe : plain);
+        for (const place of [plain, probe, folded]) {
+          place.replaceChildren(...wanted.filter((one) => where(one) === place).map((one) => knobs.get(one.name).element));
+        }
+        more.hidden = !folded.childElementCount;
+        probeTitle.hidden = !probe.childElementCount;
+      }
+      const said = view.refusal || null;
+      for (const one of wanted) knobs.get(one.name).draw(one, view.seq || 0, said?.name === one.name);
+      const place = said && knobs.get(said.name)?.element;
+      if (place && refusal.parentNode !== place) place.append(refusal);
+      else if (!place && refusal.parentNode !== card) card.append(refusal);
+      if (place && folded.contains(place)) more.open = true;
+      say(refusal, said?.text);
+    };
+
+    let written = null;
+    const drawEdits = () => {
+      const spelled = JSON.stringify(view.edits || []);
+      if (spelled !== written) {
+        written = spelled;
+        entries.replaceChildren(...(view.edits || []).map(({ step, text, note }) =>
+          h("li", {}, h("span", { class: "hl-muted" }, step), " ", h("b", {}, text), note ? h("div", { class: "hl-help" }, note) : null)));
+      }
+      say(effect, view.effect);
+    };
+
+    return {
+      rooted: (found) => (root = found),
+      draw(next) {
+        view = next;
+        say(title, view.title);
+        about.hidden = !view.about;
+        drawEquation();
+        say(words, view.words);
+        const names = view.layers || [];
+        fill(layer, names);
+        layers.hidden = names.length < 2;
+        if (view.layer !== undefined) layer.value = view.layer;
+        drawKnobs();
+        attempt.hidden = !view.try;
+        say(attempt, view.try);
+        mark(attempt, "title", view.try_help);
+        drawEdits();
+      },
+    };
+  };
+}
+
+export default {
+  render: (context) => connect(context, make(context.el)),
+};

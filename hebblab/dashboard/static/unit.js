@@ -1,0 +1,42 @@
+/** The chosen unit: large, with what is known of it. */
+import { h, say } from "./dom.js";
+import { paintOne } from "./picture.js";
+
+const ROOM = 84;
+
+export function unitCard() {
+  const canvas = h("canvas", { "aria-hidden": "true" });
+  const facts = h("dl", { class: "hl-unit-facts" });
+  const none = h("p", { class: "hl-muted" }, "Click a unit to see it large.");
+  const element = h("section", { class: "hl-card hebblab-unit", "aria-label": "the chosen unit" },
+    h("div", { class: "hl-unit-picture" }, canvas), facts, none);
+  const show = (on) => {
+    element.classList.toggle("hl-empty", !on);
+    none.hidden = on;
+    facts.hidden = !on;
+    canvas.hidden = !on;
+  };
+  show(false);
+  let rows = "";
+  return {
+    element,
+    paint(frame, unit, ratio, scale) {
+      const index = frame ? frame.units.indexOf(unit) : -1;
+      canvas.hidden = index < 0;
+      if (index >= 0) paintOne(canvas, frame, index, ROOM * scale, ratio);
+    },
+    draw(chosen, card) {
+      show(chosen !== null);
+      if (chosen === null) return;
+      // Until Python has counted for this unit, its number alone is known.
+      const known = card && card.number === chosen ? card.rows || [] : [];
+      const all = [["unit", String(chosen)], ...known];
+      const names = all.map(([name]) => name).join();
+      if (names !== rows) {
+        rows = names;
+        facts.replaceChildren(...all.map(([name]) => h("div", {}, h("dt", {}, name), h("dd", {}))));
+      }
+      all.forEach(([, value], i) => say(facts.children[i].lastChild, value));
+    },
+  };
+}

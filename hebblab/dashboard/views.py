@@ -1,0 +1,228 @@
+"""What the page is told of a session: plain values, every text ready to be shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hebblab import data, presets, rules
+from hebblab.live import Mark, Reading, Session
+from hebblab.nn import networks
+
+from .controls import knob_view
+from .equations import mathml
+from .panels.series import subscript
+from .theme import percent
+
+SPEEDS: Mapping[str, float | None] = {"1": 1.0, "10": 10.0, "60": 60.0, "full": None}
+_SPEED_WORDS = {
+    "1": "1 step/s",
+    "10": "10 steps/s",
+    "60": "60 steps/s",
+    "full": "as fast as it goes",
+}
+_LOG = 50
+_FOR_PROBE = {"n"}
+
+
+def bar(session: Session, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the view of the bar.
+
+    Args:
+        session: The run.
+        more: What the session does not know: rate, frames, notice, idle, back, error, preset,
+            probing, busy.
+    """
+    state, total = session.state, session.total_steps
+    running = state == "running"
+    resting = state in ("ready", "paused")
+    return {
+        "choices": _choices(session, more["preset"]),
+        "can": {
+            "start": resting,
+            "pause": running,
+            "step": resting,
+            "restart": state != "stopped",
+            "new-seed": state != "stopped",
+            "stop": state != "stopped",
+            "probe": not more["probing"],
+        },
+        "state": state,
+        "steps": session.steps,
+        "of": f"of {total:,}" if total is not None else "",
+        "epoch": f"{session.epoch:.1f}",
+        "rate": _rate(more["rate"]) if running else "0",
+        "left": _left(session, more["rate"]),
+        "speed": _speed(session.speed),
+        "frames": f"{more['frames']:.0f}",
+        "seed": str(session.recipe.seed),
+        "notice": more["notice"],
+        "idle": more["idle"],
+        "guard": running,
+        "back": more["back"],
+        "error": more["error"],
+    }
+
+
+def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the view of the controls.
+
+    Args:
+        session: The run.
+        layer: The one on view.
+        more: seq, refusal, effect.
+    """
+    knobs, values = session.knobs(layer), session.values(layer)
+    rule = session.rule(layer)
+    symbols = [knob.symbol for knob in knobs.values()]
+    over = session.state in ("finished", "failed", "stopped")
+    reason = f"The run is {session.state}." if over else ""
+    cooler = "temperature" not in knobs and rule.name == "krotov-hopfield"
+    return {
+        "title": rule.title,
+        "about": {
+            "title": rule.title,
+            "equation": mathml(rule.equation, symbols),
+            "history": rule.history or rule.summary,
+            "try": rule.advice,
+            "source": rule.source,
+            "knobs": [
+                {"symbol": k.symbol, "title": k.title, "help": k.help} for k in knobs.values()
+            ],
+        },
+        "equation": mathml(rule.equation, symbols),
+        "words": rule.in_words(),
+        "knobs": [
+            knob_view(
+                knob,
+                values[name],
+                group="probe" if name in _FOR_PROBE else "rule",
+                disabled=over or not knob.live,
+                reason=reason or ("" if knob.live else "Needs a fresh start."),
+            )
+            for name, knob in knobs.items()
+        ],
+        "seq": more["seq"],
+        "refusal": more["refusal"],
+        "layers": list(session.layers),
+        "layer": layer,
+        "try": "try a temperature" if cooler else "",
+        "try_help": "Switches to soft winner-take-all, in which all units share an image."
+        if cooler
+        else "",
+        "edits": [_entry(mark) for mark in reversed(session.marks[-_LOG:])],
+        "effect": more["effect"],
+    }
+
+
+def unit(reading: Reading | None, chosen: int | None, classes: tuple[str, ...]) -> Any:
+    """Return the card of the chosen unit, or None."""
+    if reading is None or chosen is None or chosen >= len(reading.norms):
+        return None
+    wins = int(reading.activations.wins[chosen])
+    total = int(reading.activations.wins.sum())
+    nearest = int(reading.nearest[chosen])
+    beside = (
+        f"{nearest} (cos {reading.nearest_cosine[chosen]:.2f})" if nearest >= 0 else "there is none"
+    )
+    return {
+        "number": chosen,
+        "rows": [
+            ["wins", f"{wins:,} of {total:,}"],
+            ["nearest unit", beside],
+            [f"norm ‖w‖{subscript(reading.norm_p)}", f"{reading.norms[chosen]:.2f}"],
+            ["share active", percent(float(reading.active[chosen]))],
+            ["answers to", _answers(reading.answers[chosen], classes)],
+        ],
+    }
+
+
+def sentence(units: int) -> str:
+    """Return what stands over the images before the first step."""
+    return (
+        f"These {units:,} squares are what {units:,} units have learned so far: nothing. "
+        "Press Start."
+    )
+
+
+def preset_options() -> list[dict[str, str]]:
+    """Return the presets as options, with what one should see."""
+    return [
+        {"value": name, "label": name, "title": presets.get(name).expect}
+        for name in presets.available()
+    ]
+
+
+def _choices(session: Session, preset: str) -> dict[str, Any]:
+    recipe = session.recipe
+    rule = next(iter(recipe.rules.values()))["rule"]
+    names: dict[str, tuple[str, list[Any]]] = {
+        "preset": (preset, preset_options() if preset else [_OWN, *preset_options()]),
+        "rule": (rule, [_rule_option(name) for name in rules.available()]),
+        "data": (recipe.data, _with(recipe.data, data.available())),
+        "network": (recipe.network, _with(recipe.network, networks.available())),
+    }
+    return {
+        what: {"value": value, "options": options, "disabled": False}
+        for what, (value, options) in names.items()
+    }
+
+
+_OWN = {"value": "", "label": "your own", "title": "a preset that was changed"}
+
+
+def _rule_option(name: str) -> dict[str, str]:
+    rule = rules.get(name)
+    return {
+        "value": name,
+        "label": rule.title or name,
+        "title": (rule.__doc__ or "").strip().split("\n")[0],
+    }
+
+
+def _with(name: str, known: tuple[str, ...]) -> list[str]:
+    return list(known) if name in known else [name, *known]
+
+
+def _speed(speed: float | None) -> dict[str, Any]:
+    options = [{"value": value, "label": words} for value, words in _SPEED_WORDS.items()]
+    for value, known in SPEEDS.items():
+        if known == speed:
+            return {"value": value, "options": options}
+    words = f"{speed:g} steps/s"
+    return {"value": words, "options": [*options, {"value": words, "label": words}]}
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.1f}" if 0 < rate < 9.95 else f"{rate:,.0f}"
+
+
+def _left(session: Session, rate: float) -> str:
+    if session.state in ("finished", "failed", "stopped"):
+        return ""
+    total = session.total_steps
+    if total is None:
+        if session.recipe.decay == "linear" and session.steps >= session.planned_steps:
+            return "its learning rate has fallen to its floor"
+        return "runs until you stop it"
+    if session.state != "running" or rate <= 0:
+        return f"{total - session.steps:,} steps left"
+    seconds = (total - session.steps) / rate
+    if seconds < 90:
+        return f"{seconds:.0f} s left"
+    return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
+
+
+def _entry(mark: Mark) -> dict[str, str]:
+    name, _, new = mark.text.rpartition(" ")
+    text = mark.text if "," in mark.text else f"{name} {mark.old} → {new}"
+    return {"step": f"step {mark.step:,}", "text": text, "note": mark.edit.note}
+
+
+def _answers(wins: Any, classes: tuple[str, ...]) -> str:
+    total = wins.sum()
+    if not total:
+        return "nothing in the sample"
+    best = sorted(range(len(classes)), key=lambda c: -wins[c])[:2]
+    return ", ".join(f"{classes[c][:24]} {100 * wins[c] / total:.0f} %" for c in best if wins[c])
+
+
+__all__ = ["SPEEDS", "bar", "controls", "preset_options", "sentence", "unit"]

@@ -1,0 +1,452 @@
+import base64
+import json
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+
+import pytest
+
+from hebblab.dashboard import plotlyjs
+from hebblab.dashboard.chart import Chart
+from hebblab.dashboard.esm import css, esm
+from hebblab.dashboard.panels import PANELS, Accuracy, Convergence, ProbePoint, Story
+
+pytestmark = pytest.mark.browser
+
+STEPS = list(range(0, 561, 10))
+STORY = Story(
+    history={
+        "step": STEPS,
+        "convergence": [min(1.0, max(0.0, (s - 100) / 200)) for s in STEPS],
+        "never_win": [0.02] * len(STEPS),
+        "win_entropy": [0.96] * len(STEPS),
+    },
+    marks=[(300, "Δ 0.20"), (420, "Δ 0.40")],
+    probes=[
+        ProbePoint(90, 0.862, 0.84, 0.882, raw=0.894, random=0.831, stale=True),
+        ProbePoint(560, 0.94, 0.924, 0.953, raw=0.894, random=0.831),
+    ],
+    layer="hidden",
+    step=560,
+)
+
+# A page with as much of anywidget as a chart meets.
+HOST = """
+<style>{css} .card {{ padding: 8px 12px; background: var(--hebblab-paper); }}</style>
+<body data-jp-theme-light="true"><div class="hebblab-lab"><div id="host"></div></div></body>
+"""
+STUB = """
+window.charts = [];
+window.add = async (esm, view, width, height) => {
+  const address = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+  const widget = (await import(address)).default;
+  const card = document.createElement("div");
+  card.className = "card";
+  card.style.cssText = `width: ${width}px; height: ${height}px`;
+  document.querySelector("#host").append(card);
+  const heard = {};
+  const chart = { sent: [], card, view };
+  const model = {
+    get: (name) => chart[name],
+    on: (event, act) => (heard[event] ??= []).push(act),
+    off: (event, act) => heard[event].splice(heard[event].indexOf(act), 1),
+    send: (content) => chart.sent.push(content),
+  };
+  chart.say = (content, buffers = []) =>
+    [...(heard["msg:custom"] ?? [])].forEach((act) => act(content, buffers));
+  chart.show = (shown) => { chart.view = shown; heard["change:view"].forEach((act) => act()); };
+  const el = document.createElement("div");
+  el.style.height = "100%";
+  card.append(el);
+  chart.end = await widget.render({ model, el });
+  chart.plot = () => el.querySelector(".js-plotly-plot");
+  return window.charts.push(chart) - 1;
+};
+window.inflate = (text) => {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return new DataView(bytes.buffer);
+};
+"""
+
+
+RESET = """() => {
+  for (const chart of charts.splice(0)) chart.end();
+  document.querySelector("#host").replaceChildren();
+  document.querySelector("#host").removeAttribute("style");
+  document.querySelector(".hebblab-lab").className = "hebblab-lab";
+  document.body.dataset.jpThemeLight = "true";
+  delete document.hidden;
+  Plotly.react = window.plainReact;
+  window.scrollTo(0, 0);
+}"""
+
+
+@contextmanager
+def opened(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.faults = []
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.set_content(HOST.format(css=css("lab.css", "parts.css", "chart.css")))
+    page.evaluate(f"() => {{ {STUB} }}")
+    yield page
+    context.close()
+    assert page.faults == []
+
+
+@pytest.fixture
+def page(browser):
+    """A page of a notebook: nobody has promised Plotly yet."""
+    with opened(browser) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def voila(browser):
+    """A page as Voila's template makes it: the promise is set, Plotly is there."""
+    with opened(browser) as page:
+        page.add_script_tag(path=str(plotlyjs.path()))
+        page.evaluate("() => { window.hebblabPlotly = Promise.resolve(window.Plotly) }")
+        page.evaluate("() => { window.plainReact = Plotly.react }")
+        yield page
+
+
+@pytest.fixture
+def served(voila):
+    yield voila
+    voila.evaluate(RESET)
+    assert voila.faults == []
+
+
+MODULE = esm("dom.js", "part.js", "plotly.js", "labels.js", "chart.js")
+
+
+def view(panel, story=STORY):
+    header = panel.header(story)
+    return {
+        "name": panel.name,
+        "title": panel.title,
+        "waiting": panel.waiting,
+        "header": asdict(header) if header else None,
+    }
+
+
+def add(page, panel, story=STORY, width=464, height=170):
+    return page.evaluate(
+        "([esm, view, w, h]) => window.add(esm, view, w, h)",
+        [MODULE, view(panel, story), width, height],
+    )
+
+
+def draw(page, chart, spec, number=1):
+    page.evaluate(
+        "([i, spec, id]) => window.charts[i].say({ type: 'chart', id, spec })",
+        [chart, spec, number],
+    )
+
+
+def wait_drawn(page, chart, number=1):
+    page.wait_for_function(
+        "([i, id]) => charts[i].sent.some((m) => m.do === 'drawn' && m.id === id)"
+        " && charts[i].plot()?.querySelector('.main-svg')",
+        arg=[chart, number],
+        timeout=30_000,
+    )
+
+
+def give_plotly(page, chart):
+    page.evaluate(
+        "([i, text]) => charts[i].say({ type: 'plotly' }, [window.inflate(text)])",
+        [chart, base64.b64encode(plotlyjs.packed()).decode()],
+    )
+
+
+def asked(page):
+    return page.evaluate("charts.map((c) => c.sent.filter((m) => m.do === 'plotly').length)")
+
+
+def test_a_chart_joins_the_modules_that_are_tested_here():
+    chart = Chart(Convergence())
+    assert chart._esm == MODULE
+    chart.close()
+
+
+def test_every_panel_is_drawn_with_its_data(served):
+    for panel in PANELS:
+        chart = add(served, panel())
+        spec = panel().spec(STORY)
+        draw(served, chart, spec)
+        wait_drawn(served, chart)
+        drawn = served.evaluate("(i) => charts[i].plot().data.map(({ x, y }) => [x, y])", chart)
+        assert drawn == [[t["x"], t["y"]] for t in spec["data"]]
+        root = served.locator(f".hebblab-{panel.name}")
+        assert root.count() == 1
+        assert root.locator(".js-plotly-plot").count() == 1
+        assert panel.title in root.inner_text()
+        assert root.get_attribute("aria-label") == spec["description"]
+    assert asked(served) == [0, 0, 0, 0]
+
+
+def test_in_a_notebook_one_chart_asks_the_kernel_for_plotly_and_all_draw(page):
+    first, second = add(page, Convergence()), add(page, Accuracy())
+    for chart in (first, second):
+        draw(page, chart, (Convergence() if chart == first else Accuracy()).spec(STORY))
+    waiting = page.locator(".hebblab-convergence .hebblab-chart-waiting")
+    assert waiting.inner_text() == Convergence.waiting
+    assert asked(page) == [1, 0]
+    # Without Plotly there is nothing to draw, but nobody has to wait for it.
+    page.wait_for_function("charts.every((c) => c.sent.some((m) => m.do === 'drawn'))")
+    give_plotly(page, first)
+    page.wait_for_function(
+        "charts.every((c) => c.plot()?.querySelector('.main-svg'))", timeout=60_000
+    )
+    assert not waiting.is_visible()
+    assert page.evaluate("document.querySelectorAll('script').length") == 0
+    third = add(page, Convergence())
+    draw(page, third, Convergence().spec(STORY))
+    wait_drawn(page, third)
+    assert asked(page) == [1, 0, 0]
+
+
+def test_after_ten_seconds_without_plotly_somebody_asks_again(page):
+    page.clock.install()
+    add(page, Convergence())
+    add(page, Accuracy())
+    page.clock.run_for(9_000)
+    assert sum(asked(page)) == 1
+    page.clock.run_for(3_000)
+    assert sum(asked(page)) == 2
+
+
+def test_a_damaged_answer_is_survived(page):
+    chart = add(page, Convergence())
+    draw(page, chart, Convergence().spec(STORY))
+    page.evaluate("(i) => charts[i].say({ type: 'plotly' }, [new DataView(new ArrayBuffer(9))])", 0)
+    page.wait_for_function("window.hebblabCharts.running === false")
+    give_plotly(page, chart)
+    page.wait_for_function("charts[0].plot()?.querySelector('.main-svg')", timeout=60_000)
+
+
+def test_a_page_whose_own_script_fails_asks_the_kernel(page):
+    page.evaluate("() => { window.hebblabPlotly = Promise.reject(new Error('404')) }")
+    chart = add(page, Convergence())
+    page.wait_for_function("charts[0].sent.some((m) => m.do === 'plotly')")
+    draw(page, chart, Convergence().spec(STORY))
+    give_plotly(page, chart)
+    page.wait_for_function("charts[0].plot()?.querySelector('.main-svg')", timeout=60_000)
+    # The rejection is the test's own.
+    page.faults.clear()
+
+
+def test_only_what_is_seen_is_drawn_but_all_is_acknowledged(served):
+    served.evaluate("() => { document.querySelector('#host').style.paddingTop = '3000px' }")
+    chart = add(served, Convergence())
+    draw(served, chart, Convergence().spec(STORY))
+    served.wait_for_function("charts[0].sent.some((m) => m.do === 'drawn' && m.id === 1)")
+    assert served.evaluate("charts[0].plot()") is None
+    served.locator(".hebblab-convergence").scroll_into_view_if_needed()
+    wait_drawn(served, chart)
+    assert served.evaluate("charts[0].sent.filter((m) => m.do === 'drawn').length") == 1
+
+
+def test_a_hidden_page_acknowledges_without_drawing(served):
+    chart = add(served, Convergence())
+    draw(served, chart, Convergence().spec(STORY))
+    wait_drawn(served, chart)
+    hide = """(hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    served.evaluate(hide, True)
+    changed = Convergence().spec(replace(STORY, marks=[(10, "k 7")]))
+    draw(served, chart, changed, 2)
+    wait_drawn(served, chart, 2)
+    names = "charts[0].plot().layout.annotations.map((a) => a.text)"
+    assert "k 7" not in served.evaluate(names)
+    served.evaluate(hide, False)
+    served.wait_for_function(f"{names}.includes('k 7')")
+
+
+def test_one_chart_is_drawn_per_animation_frame(served):
+    charts = [add(served, panel()) for panel in PANELS]
+    served.evaluate(
+        """() => {
+          window.frame = 0;
+          const count = () => { window.frame += 1; requestAnimationFrame(count); };
+          requestAnimationFrame(count);
+          const react = Plotly.react;
+          window.drawnIn = [];
+          Plotly.react = (...more) => { window.drawnIn.push(window.frame); return react(...more); };
+        }"""
+    )
+    served.evaluate(
+        "(specs) => specs.forEach((spec, i) => charts[i].say({ type: 'chart', id: 1, spec }))",
+        [panel().spec(STORY) for panel in PANELS],
+    )
+    for chart in charts:
+        wait_drawn(served, chart)
+    frames = served.evaluate("window.drawnIn")
+    assert len(frames) >= 4
+    assert len(set(frames)) == len(frames)
+
+
+def test_a_burst_is_drawn_once_with_the_newest(served):
+    chart = add(served, Convergence())
+    specs = [Convergence().spec(replace(STORY, marks=[(i, f"k {i}")])) for i in range(2, 8)]
+    served.evaluate(
+        "(specs) => specs.forEach((spec, i) => charts[0].say({ type: 'chart', id: i + 1, spec }))",
+        specs,
+    )
+    wait_drawn(served, chart, 6)
+    texts = served.evaluate("charts[0].plot().layout.annotations.map((a) => a.text)")
+    assert "k 7" in texts and "k 2" not in texts
+
+
+def test_colours_are_read_at_each_drawing(served):
+    chart = add(served, Convergence())
+    draw(served, chart, Convergence().spec(STORY))
+    wait_drawn(served, chart)
+    line = "charts[0].plot().data.find((t) => t.name === 'converged').line.color"
+    assert served.evaluate(line) == "rgb(11, 110, 117)"
+    served.evaluate("() => { document.body.dataset.jpThemeLight = 'false' }")
+    served.wait_for_function(f"{line} !== 'rgb(11, 110, 117)'")
+    assert "@" not in json.dumps(served.evaluate("charts[0].plot().layout"))
+
+
+def test_a_projector_gets_larger_text_and_thicker_lines(served):
+    chart = add(served, Convergence(), width=700, height=240)
+    draw(served, chart, Convergence().spec(STORY))
+    wait_drawn(served, chart)
+    size = "charts[0].plot().layout.xaxis.tickfont.size"
+    width = "charts[0].plot().data.find((t) => t.name === 'converged').line.width"
+    assert (served.evaluate(size), served.evaluate(width)) == (12, 2)
+    served.evaluate("() => document.querySelector('.hebblab-lab').classList.add('hl-projector')")
+    served.wait_for_function(f"{size} === 15")
+    assert served.evaluate(width) == 2.5
+
+
+def test_a_chart_follows_the_size_of_its_place(served):
+    chart = add(served, Convergence(), width=464, height=170)
+    draw(served, chart, Convergence().spec(STORY))
+    wait_drawn(served, chart)
+    served.evaluate("() => { charts[0].card.style.width = '700px' }")
+    served.wait_for_function("charts[0].plot().querySelector('.main-svg').clientWidth > 600")
+
+
+def test_the_next_point_moves_no_axis(served):
+    chart = add(served, Convergence())
+    panel = Convergence()
+    draw(served, chart, panel.spec(STORY))
+    wait_drawn(served, chart)
+    place = """() => {
+      const plot = charts[0].plot();
+      const ticks = [...plot.querySelectorAll('.xtick text, .ytick text')];
+      const places = ticks.map((t) => [t.textContent, ...Object.values(t.getBBox())]);
+      return [plot.layout.xaxis.range, plot.layout.margin, places];
+    }"""
+    before = served.evaluate(place)
+    longer = {name: [*column, column[-1]] for name, column in STORY.history.items()}
+    longer["step"][-1] = 570
+    draw(served, chart, panel.spec(replace(STORY, history=longer, step=570)), 2)
+    wait_drawn(served, chart, 2)
+    assert served.evaluate(place) == before
+
+
+def test_the_header_shows_result_progress_and_cancel(served):
+    chart = add(served, Accuracy(), Story())
+    result = served.locator(".hebblab-probe-result")
+    cancel = served.locator(".hebblab-cancel-probe")
+    assert result.text_content() == ""
+    assert cancel.is_disabled()
+    busy = view(Accuracy(), replace(STORY, probe_status=(0.4, "random features")))
+    served.evaluate("([i, v]) => charts[i].show(v)", [chart, busy])
+    assert served.locator("progress").get_attribute("value") == "0.4"
+    assert served.locator(".hebblab-chart-status").inner_text() == "random features"
+    cancel.click()
+    assert served.evaluate("charts[0].sent.at(-1)") == {"do": "cancel-probe"}
+    served.evaluate("([i, v]) => charts[i].show(v)", [chart, view(Accuracy())])
+    assert result.inner_text() == "94.0 % · raw pixels 89.4 % · random features 83.1 %"
+    assert cancel.is_disabled()
+    assert not served.locator("progress").is_visible()
+
+
+@pytest.mark.parametrize("size", [(380, 113), (380, 170), (464, 113), (464, 170), (600, 150)])
+@pytest.mark.parametrize("panel", [Convergence, Accuracy])
+def test_labels_never_cover_one_another(served, panel, size):
+    crowd = replace(STORY, marks=[(s, f"Δ 0.{s}") for s in range(100, 560, 30)])
+    for story in (STORY, crowd):
+        chart = add(served, panel(), story, *size)
+        draw(served, chart, panel().spec(story))
+        wait_drawn(served, chart)
+        boxes = served.evaluate(
+            """(i) => [...charts[i].plot().querySelectorAll('.annotation-text')].map((t) => {
+              const { left, right, top, bottom } = t.getBoundingClientRect();
+              return [left, right, top + 1, bottom - 1];
+            })""",
+            chart,
+        )
+        assert boxes
+        for i, a in enumerate(boxes):
+            for b in boxes[:i]:
+                apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
+                assert apart, (a, b)
+
+
+@pytest.mark.parametrize(
+    ("want", "height", "bands", "slot"),
+    [
+        (20, 100, [], 20),
+        (20, 100, [[15, 25]], 8),
+        (22, 100, [[15, 25]], 32),
+        (20, 100, [[0, 60]], 67),
+        (20, 40, [[10, 30]], 3),
+        (20, 40, [[8, 34]], None),
+        (-30, 100, [], 7),
+    ],
+)
+def test_a_label_takes_the_free_place_nearest_to_where_it_belongs(
+    served, want, height, bands, slot
+):
+    found = served.evaluate(
+        """async ([source, ...more]) => {
+          const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          return (await import(address)).freeSlot(...more);
+        }""",
+        [esm("labels.js") + "\nexport { freeSlot };", want, 14, height, bands],
+    )
+    assert found == slot
+
+
+def test_a_text_that_a_person_brings_is_shown_as_text(served):
+    markup = "<img src=x onerror=alert(1)>"
+    story = replace(STORY, marks=[(100, markup)], layer=markup)
+    chart = add(served, Convergence(), story, 700, 200)
+    draw(served, chart, Convergence().spec(story))
+    wait_drawn(served, chart)
+    assert served.locator("img").count() == 0
+    texts = served.locator(".annotation-text").all_text_contents()
+    assert any(text.startswith("<img src=x") for text in texts)
+
+
+def test_a_chart_that_goes_leaves_nothing(served):
+    chart = add(served, Convergence())
+    draw(served, chart, Convergence().spec(STORY))
+    wait_drawn(served, chart)
+    served.evaluate("() => charts[0].end()")
+    assert served.locator(".hebblab-convergence").count() == 0
+    sent = served.evaluate("charts[0].sent.length")
+    draw(served, chart, Convergence().spec(Story()), 2)
+    served.evaluate("() => { document.body.dataset.jpThemeLight = 'false' }")
+    served.evaluate("() => new Promise((r) => requestAnimationFrame(() => setTimeout(r, 0)))")
+    assert served.evaluate("charts[0].sent.length") == sent
+
+
+def test_controls_are_named_and_the_plot_asks_no_other_host(served):
+    asked_hosts = []
+    served.on("request", lambda request: asked_hosts.append(request.url))
+    chart = add(served, Accuracy())
+    draw(served, chart, Accuracy().spec(STORY))
+    wait_drawn(served, chart)
+    assert served.get_by_role("button", name="Cancel the probe").count() == 1
+    group = served.get_by_role("group", name="Probe accuracy")
+    assert "94.0 %" in group.get_attribute("aria-label")
+    assert all(url.startswith(("blob:", "data:")) for url in asked_hosts)
