@@ -72,8 +72,9 @@ class Knob:
             return "on or off (True or False)"
         if self.scale == "choice":
             return "one of " + ", ".join(self.choices)
-        kind = "a whole number" if self.scale == "integer" else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}"
+        if self.scale == "integer":
+            return f"a whole number from {int(self.low or 0):,} to {int(self.high or 0):,}"
+        return f"a number from {self.low:g} to {self.high:g}"
 
     def check(self, value: object) -> Value:
         """Return `value` in the knob's own type, or raise `InvalidValue` in words.
@@ -83,7 +84,7 @@ class Knob:
         hebblab.errors.InvalidValue: Δ (delta) must be a number from 0 to 2, not 3.
         """
         if self.scale == "switch":
-            if isinstance(value, bool) or type(value).__name__ == "bool_":
+            if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):  # NumPy's too
                 return bool(value)
             raise self._refusal(value)
         if self.scale == "choice":
@@ -104,8 +105,8 @@ class Knob:
         """Return the knob as a layer of so many units bounds it."""
         if self.up_to != "units":
             return self
-        high = min(float(self.high or units), units)
-        return replace(self, high=high, slider_high=min(float(self.slider_high or high), high))
+        high = min(self.high or units, units)
+        return replace(self, high=high, slider_high=min(self.slider_high or high, high))
 
     def parse(self, text: str) -> Value:
         """Return the value that a person typed as `text`, checked.
@@ -125,9 +126,12 @@ class Knob:
         if self.scale == "integer" and word.lstrip("+-").isdigit():
             return self.check(int(word))
         number = float(word)
-        if self.scale == "integer" and math.isfinite(number) and number.is_integer():
-            return self.check(int(number))
-        return self.check(number)
+        whole = self.scale == "integer" and math.isfinite(number) and number.is_integer()
+        try:
+            return self.check(int(number) if whole else number)
+        except InvalidValue:
+            # In the person's own spelling: 7, not 7.0.
+            raise InvalidValue(f"{self.label} must be {self.bounds}, not {word}.") from None
 
     def text(self, value: Value) -> str:
         """Return `value` as the page and the marks on the curves show it.
@@ -225,7 +229,7 @@ def knob(
         up_to: "units", where the number of units of the layer bounds it too.
 
     Raises:
-        TypeError: The declaration itself is incomplete.
+        TypeError: The declaration itself is incomplete or contradicts itself.
     """
     if scale is None:
         scale = (
@@ -241,6 +245,7 @@ def knob(
         raise TypeError(f"A choice needs `choices` that hold its default {default!r}.")
     if scale in ("linear", "log", "integer") and (low is None or high is None):
         raise TypeError("A knob that is a number needs `low` and `high`.")
+    default = _declarable(default, scale, choices, low, high, slider)
     declared = {
         "symbol": symbol,
         "title": title,
@@ -258,6 +263,31 @@ def knob(
     }
     bounds = {} if scale in ("choice", "switch") else {"ge": low, "le": high}
     return Field(default, description=help, json_schema_extra={"knob": declared}, **bounds)  # type: ignore[call-overload]
+
+
+def _declarable(
+    default: Value,
+    scale: Scale,
+    choices: tuple[str, ...],
+    low: float | None,
+    high: float | None,
+    slider: tuple[float, float] | None,
+) -> Value:
+    """Return the default in the knob's own type; refuse a declaration that no value could meet."""
+    if low is not None and high is not None:
+        left, right = slider or (low, high)
+        if not -math.inf < low <= left < right <= high < math.inf:
+            raise TypeError(
+                f"A knob needs finite low < high, not {low} and {high}, and the ends of its "
+                f"slider within them, not {left} and {right}."
+            )
+        if scale == "log" and left <= 0:
+            raise TypeError("A logarithmic slider needs ends above 0, such as slider=(1e-4, 1).")
+    one = Knob("default", "default", "", default, low, high, scale, "", choices=choices)
+    try:
+        return one.check(default)
+    except InvalidValue as error:
+        raise TypeError(f"The knob refuses its own default: {error}") from None
 
 
 class Knobbed(BaseModel):

@@ -1,5 +1,6 @@
 """Everything that determines a run before its first step."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
@@ -29,7 +30,7 @@ class LayerOptions(Knobbed):
         high=10,
         scale="log",
         slider=(1e-4, 1),
-        help="How large a step is; under max, the largest change of any weight.",
+        help="How large a step is.",
     )
     row_norm: bool = knob(
         False,
@@ -113,11 +114,23 @@ class Recipe(Knobbed):
     name: str | None = Field(None, max_length=64)
     source: str = Field("", max_length=2000)
     expect: str = Field("", max_length=2000)
-    seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
+    seconds: float | None = Field(None, ge=0, allow_inf_nan=False, strict=True)
 
     @classmethod
     def _who(cls) -> str:
         return "a recipe"
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Return the recipe that a dictionary holds.
+
+        Raises:
+            InvalidValue: It holds no recipe.
+        """
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise InvalidValue(f"That is no recipe: {words(error)}") from None
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
@@ -130,6 +143,28 @@ class Recipe(Knobbed):
             return super().model_validate_json(json_data, **options)
         except ValidationError as error:
             raise InvalidValue(f"That is no recipe: {words(error)}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in type(self).model_fields:
+            raise InvalidValue(
+                f"A recipe does not change; make another: recipe.changed({name}={shown(value)})."
+            )
+        super().__setattr__(name, value)
+
+    @field_validator("schema_version", mode="before")
+    @classmethod
+    def _known_schema(cls, value: Any) -> Any:
+        if value != 1 or isinstance(value, bool):
+            raise InvalidValue(
+                f"This recipe has schema version {shown(value)}; this hebblab reads version 1. "
+                "A newer hebblab may read it: pip install --upgrade hebblab."
+            )
+        return value
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
 
     @field_validator("epochs", "steps", "learning_rate", "speed", mode="before")
     @classmethod
@@ -218,21 +253,25 @@ class Recipe(Knobbed):
     def overridden(self, **overrides: Any) -> "Recipe":
         """Return a copy with settings, a `rule`, knobs of the rules, `n` or `init` replaced.
 
-        `rule` brings its own start and learning rate unless they are given; `network` carries the
-        rules over to its own layers.
+        `rule` brings its own start and learning rate unless they are given, and as such rates suit
+        the beginning of a run, a linear decay to a tenth; `network` carries the rules over to its
+        own layers.
 
         Raises:
             UnknownName: No setting and no knob has that name.
             InvalidValue: A value is refused.
         """
         fields = {key: overrides.pop(key) for key in list(overrides) if key in Recipe.model_fields}
-        rules = fields.pop("rules", None) or {key: dict(one) for key, one in self.rules.items()}
-        if "network" in fields and fields["network"] != self.network and "rules" not in fields:
+        given = fields.pop("rules", None)
+        base = self if given is None else self.changed(rules=given)
+        rules = {layer: dict(entry) for layer, entry in base.rules.items()}
+        if given is None and fields.get("network", self.network) != self.network:
             rules = {EVERY_LAYER: next(iter(rules.values()))}
         name = overrides.pop("rule", None)
         if name is not None:
             rules = {layer: _started(name, entry) for layer, entry in rules.items()}
-            fields.setdefault("learning_rate", None)
+            if fields.setdefault("learning_rate", None) is None and base.decay == "none":
+                fields = {**_FALLING, **fields}
         if fields.get("learning_rate") is not None:
             for entry in rules.values():
                 entry["learning_rate"] = None
@@ -262,6 +301,7 @@ _OPTIONAL: dict[str, Knob] = {
     "speed": Knob("speed", "speed", "speed", 60.0, 0.1, 100_000, "log", "Steps a second."),
 }
 SPEED = _OPTIONAL["speed"]
+_FALLING = {"decay": "linear", "decay_floor": 0.1}
 SETTINGS: dict[str, Knob] = {**Recipe.declared(), **_OPTIONAL}
 
 

@@ -15,7 +15,7 @@ class _Power(Knobbed):
         high=12.0,
         slider=(0.5, 8.0),
         step=0.1,
-        help="Changes activations, not weights: higher makes strong responses stand out.",
+        help="Changes activations, not weights.",
     )
 
 
@@ -56,7 +56,10 @@ class RePU(nn.Module):
     def forward(self, responses: Tensor) -> Tensor:
         """Return the activations, of the shape of `responses`."""
         rectified = torch.relu(responses)
-        return rectified if self.n == 1.0 else rectified.pow_(self.n)
+        if self.n == 1.0:
+            return rectified
+        # In place only where no gradient will ask for what was there.
+        return rectified.pow(self.n) if rectified.requires_grad else rectified.pow_(self.n)
 
     def extra_repr(self) -> str:
         """Return the exponent for the printed network."""

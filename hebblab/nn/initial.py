@@ -22,22 +22,26 @@ def check(start: str) -> str:
     'uniform(0, 0.2)'
     """
     kind, first, second = _parse(start)
-    return f"{kind}({first:g}, {second:g})"
+    return f"{kind}({_short(first)}, {_short(second)})"
 
 
 def draw_(weights: Tensor, start: str, generator: torch.Generator) -> Tensor:
     """Fill `weights` in place from `start`, drawing from `generator` only.
 
     Args:
-        weights: Any shape; floating.
+        weights: Any shape, device and floating dtype.
         start: "uniform(low, high)" or "normal(mean, deviation)".
         generator: Owned by the caller; the global one is never touched.
     """
     kind, first, second = _parse(start)
     with torch.no_grad():
+        # Drawn where the generator is and row by row, whatever the device and memory format.
+        drawn = torch.empty(weights.shape, dtype=weights.dtype, device=generator.device)
         if kind == "uniform":
-            return weights.uniform_(first, second, generator=generator)
-        return weights.normal_(first, second, generator=generator)
+            drawn.uniform_(first, second, generator=generator)
+        else:
+            drawn.normal_(first, second, generator=generator)
+        return weights.copy_(drawn)
 
 
 def redraw_(network: nn.Module, generator: torch.Generator) -> None:
@@ -49,6 +53,11 @@ def redraw_(network: nn.Module, generator: torch.Generator) -> None:
                 module.weight.uniform_(-bound, bound, generator=generator)
                 if module.bias is not None:
                     module.bias.uniform_(-bound, bound, generator=generator)
+
+
+def _short(number: float) -> str:
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def _parse(start: object) -> tuple[str, float, float]:

@@ -55,7 +55,7 @@ class LayerView:
         return tuple(self.module.weight.shape[1:])
 
     def weights(self, group: int | None = None) -> Tensor:
-        """Return the weights as rows (units, fan_in), sharing the layer's memory.
+        """Return the weights as rows (units, fan_in), to read; `scale_` changes them.
 
         With `group`, only that group's units.
         """
@@ -64,6 +64,11 @@ class LayerView:
             return rows
         each = self.units // self.groups
         return rows[group * each : (group + 1) * each]
+
+    def scale_(self, factors: Tensor) -> None:
+        """Multiply each unit's weights in place; `factors` is (units,)."""
+        weight = self.module.weight.detach()
+        weight.mul_(factors.view(-1, *(1 for _ in self.unit_shape)))
 
     def inputs(self, x: Tensor, group: int = 0) -> Tensor:
         """Return all rows (samples, fan_in) that `x`, a batch for the layer, holds for a group."""

@@ -8,7 +8,7 @@ from typing import overload
 import torch
 from torch import nn
 
-from hebblab.errors import DataUnavailable, InvalidValue, shown, unknown
+from hebblab.errors import DataUnavailable, InvalidValue, UnknownName, shown, unknown
 from hebblab.nn.activations import RePU
 from hebblab.nn.initial import redraw_
 from hebblab.nn.layers import LayerView
@@ -17,6 +17,7 @@ Builder = Callable[[tuple[int, ...], int], nn.Sequential]
 
 _LARGEST = 100_000_000  # weights: 400 MB in float32
 _builders: dict[str, Builder] = {}
+_OWN: set[str] = set()
 
 
 def available() -> tuple[str, ...]:
@@ -52,10 +53,14 @@ def register(name: str, builder: Builder | None = None) -> object:
     if not isinstance(name, str) or not 0 < len(name) <= 64 or not name.isprintable():
         raise InvalidValue(f"A network's name is 1 to 64 printable characters, not {shown(name)}.")
 
+    if name in _OWN:
+        raise InvalidValue(f"The network {name!r} belongs to hebblab. Choose another name.")
+
     def keep(function: Builder) -> Builder:
-        if not callable(function):
+        if isinstance(function, nn.Module) or not callable(function):
             raise InvalidValue(
-                "Register a function of (image_shape, classes), not a built network."
+                "Register a function of (image_shape, classes) that builds the network, not "
+                f"{shown(function)}."
             )
         _builders[name] = function
         return function
@@ -64,8 +69,17 @@ def register(name: str, builder: Builder | None = None) -> object:
 
 
 def unregister(name: str) -> None:
-    """Forget a registered network."""
-    _builders.pop(name, None)
+    """Forget a network of one's own; those of the package stay.
+
+    Raises:
+        UnknownName: There is no such network.
+        InvalidValue: The network is the package's.
+    """
+    if not isinstance(name, str) or name not in _builders:
+        raise unknown("network", name, _builders)
+    if name in _OWN:
+        raise InvalidValue(f"The network {name!r} belongs to hebblab and stays.")
+    del _builders[name]
 
 
 def create(
@@ -91,10 +105,19 @@ def create(
       (readout): Linear(in_features=100, out_features=10, bias=True)
     )
     """
-    if name not in _builders:
+    if not isinstance(name, str) or name not in _builders:
         raise unknown("network", name, _builders)
+    image_shape = tuple(image_shape)
+    for number in (*image_shape, classes):
+        if type(number) is not int or number < 1:
+            raise InvalidValue(
+                "image_shape and classes are whole numbers from 1, "
+                f"not {shown(image_shape)} and {shown(classes)}."
+            )
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-        network = _builders[name](tuple(image_shape), classes)
+        # Modules draw from the global generator while they are built; outside it stays untouched.
+        torch.default_generator.manual_seed(seed)
+        network = _builders[name](image_shape, classes)
         if not isinstance(network, nn.Sequential):
             raise InvalidValue(
                 f"The network {name!r} is a {type(network).__name__}; hebblab needs a "
@@ -102,15 +125,25 @@ def create(
             )
         network.float()
         redraw_(network, torch.Generator().manual_seed(seed))
+        if name not in _OWN:
+            _try(network, name, image_shape)
     return network
 
 
-def save(network: nn.Sequential, folder: Path) -> None:
-    """Write a network's weights and how to build it again; `load` reads it."""
-    from safetensors.torch import save_file
-
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, str(folder / "weights.safetensors"))
+def _try(network: nn.Sequential, name: str, image_shape: tuple[int, ...]) -> None:
+    """Refuse a network that cannot take what the data holds."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, *image_shape))
+    except (RuntimeError, ValueError, IndexError) as error:
+        shape = "×".join(map(str, image_shape))
+        raise InvalidValue(
+            f"The network {name!r} does not fit inputs of {shape}: {error}"
+        ) from error
+    for module, training in modes:
+        module.training = training
 
 
 def load(folder: str | Path) -> nn.Sequential:
@@ -126,14 +159,19 @@ def load(folder: str | Path) -> nn.Sequential:
     folder = Path(folder)
     try:
         about = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        name, shape, classes = about["network"], about["input_shape"], about["classes"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        name, shape, classes = about["network"], tuple(about["input_shape"]), about["classes"]
+        network = create(name, shape, classes)
+        _set_exponents(network, about.get("exponents", {}))
+    except UnknownName as error:
+        raise UnknownName(
+            f"{error} {folder} was saved with a network of your own: "
+            "run the cell that registers it, then load again."
+        ) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DataUnavailable(
             f"{folder} holds no saved run: recipe.json could not be read ({error}). "
             "Name a folder that session.save wrote."
         ) from error
-    network = create(name, tuple(shape), int(classes))
-    _set_exponents(network, about)
     try:
         tensors = {
             key: value.clone()
@@ -147,10 +185,9 @@ def load(folder: str | Path) -> nn.Sequential:
     return network
 
 
-def _set_exponents(network: nn.Sequential, about: dict[str, object]) -> None:
-    exponents = about.get("exponents")
-    for name, n in exponents.items() if isinstance(exponents, dict) else ():
-        module = dict(network.named_modules()).get(name)
+def _set_exponents(network: nn.Sequential, exponents: dict[str, float]) -> None:
+    for name, n in exponents.items():
+        module = network.get_submodule(name)
         if isinstance(module, RePU):
             module.n = n
 
@@ -178,7 +215,9 @@ def hebbian_layers(
             raise unknown("layer", supervised_from, children)
         limit = children.index(supervised_from)
     else:
-        if not -len(children) <= supervised_from < len(children):
+        if type(supervised_from) is not int or not (
+            -len(children) <= supervised_from < len(children)
+        ):
             raise InvalidValue(
                 f"supervised_from must be a layer's name, or a place from {-len(children)} to "
                 f"{len(children) - 1}, not {shown(supervised_from)}."
@@ -256,3 +295,4 @@ def _conv_400(image_shape: tuple[int, ...], classes: int) -> nn.Sequential:
 for _units in (100, 400, 2000):
     register(f"dense-{_units}", _dense(_units))
 register("conv-400", _conv_400)
+_OWN.update(_builders)

@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hebblab.errors import InvalidValue
+
 Similarity = Literal["dot", "cosine", "raised-cosine", "distance"]
 SIMILARITIES = ("dot", "cosine", "raised-cosine", "distance")
 COMPETITIONS = ("none", "hard", "graded", "softmax", "proportional", "relu")
@@ -17,12 +19,17 @@ def ranked(scores: Tensor, k: int) -> Tensor:
 
     Equal scores rank by the lowest index, which `topk` alone does not promise.
 
+    Raises:
+        InvalidValue: There are fewer than k units.
+
     >>> ranked(torch.tensor([[1.0, 3.0, 3.0]]), 2)
     tensor([[1, 2]])
     """
+    units = scores.shape[1]
+    if k > units:
+        raise InvalidValue(f"k = {k} is more than the {units} units there are.")
     if k == 1:
         return scores.max(dim=1, keepdim=True).indices
-    units = scores.shape[1]
     values, best = scores.topk(min(k + 1, units), dim=1)
     equal = (values[:, 1:] == values[:, :-1]).any(dim=1)
     if bool(equal.any()):
@@ -64,8 +71,8 @@ def scores(inputs: Tensor, weights: Tensor, responses: Tensor, similarity: str) 
         return responses
     if similarity == "distance":
         return responses - 0.5 * weights.square().sum(dim=1)
-    lengths = _length(inputs)[:, None] * _length(weights)[None, :]
-    cosine: Tensor = torch.where(lengths > 0, responses / lengths.clamp_min(1e-30), 0.0)
+    # One after the other: the product of two small lengths would underflow.
+    cosine = responses / _divisor(inputs)[:, None] / _divisor(weights)
     return cosine if similarity == "cosine" else (0.5 * (1 + cosine)).square()
 
 
@@ -110,6 +117,7 @@ def alive(inputs: Tensor) -> Tensor:
     return (inputs != 0).any(dim=1, keepdim=True).to(inputs.dtype)
 
 
-def _length(rows: Tensor) -> Tensor:
+def _divisor(rows: Tensor) -> Tensor:
+    """Return the length of each row, 1 where it has none."""
     length: Tensor = torch.linalg.vector_norm(rows, dim=1)
-    return length
+    return torch.where(length > 0, length, 1.0)

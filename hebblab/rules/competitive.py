@@ -154,6 +154,4 @@ class SoftWTA(_Winners):
     def shares(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the softmax of score / temperature."""
         compared = self.ranking(inputs, weights)
-        return compete(
-            compared, compared, alive(inputs), "softmax", temperature=self.temperature
-        )
+        return compete(compared, compared, alive(inputs), "softmax", temperature=self.temperature)

@@ -1,11 +1,12 @@
 """Hebb's rule and the two that give it a bound: Grossberg's instar and Oja's."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from hebblab.knobs import knob
+from hebblab.knobs import Value, knob
 from hebblab.rules.competition import COMPETITIONS, SIMILARITIES, alive, compete, scores
 from hebblab.rules.reductions import REDUCTIONS, count, pulled, reduce
 from hebblab.rules.registry import register
@@ -160,6 +161,8 @@ class Instar(_Competing):
         "With one winner it is online k-means."
     )
     advice = "Set the competition to softmax and turn the temperature until units share images."
+    # A mean over all images moves 100 units too little to see.
+    starting_knobs: ClassVar[Mapping[str, Value]] = {"reduction": "share"}
 
     competition: str = knob(
         "hard", symbol="competition", choices=_LIVELY, help="How units compete for an image."

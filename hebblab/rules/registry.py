@@ -3,9 +3,12 @@
 from typing import Any, TypeVar
 
 from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.nn import initial
 from hebblab.rules.rule import Rule
 
 RuleClass = TypeVar("RuleClass", bound=type[Rule])
+
+RESERVED = frozenset({"rule", "init", "layer", "learning_rate", "row_norm", "n"})
 
 _rules: dict[str, type[Rule]] = {}
 
@@ -25,7 +28,8 @@ def register(rule: RuleClass) -> RuleClass:
     Defined again in the same notebook, it replaces itself; a name of the package is kept.
 
     Raises:
-        InvalidValue: The class is no rule, has no name, or its name is taken by another's rule.
+        InvalidValue: The class is no rule, has no name or one that is taken, defines no update,
+            or declares what no recipe could hold.
     """
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         raise InvalidValue(f"A rule is a class derived from hl.Rule, not {shown(rule)}.")
@@ -44,19 +48,54 @@ def register(rule: RuleClass) -> RuleClass:
             f"The rule name {name!r} is taken by {present.__module__}.{present.__qualname__}. "
             "Choose another name."
         )
-    if rule.update is Rule.update and rule.statistics is Rule.statistics:
+    if rule.update is Rule.update and (
+        rule.statistics is Rule.statistics or rule.change is Rule.change
+    ):
         raise InvalidValue(
-            f"The rule {name!r} says nothing: define update(self, inputs, weights), "
-            "or statistics and change."
+            f"The rule {name!r} gives no change: define update(self, inputs, weights), "
+            "or both statistics and change."
         )
+    _check_declarations(rule)
     rule.title = rule.__dict__.get("title") or name.replace("-", " ").capitalize()
     _rules[name] = rule
     return rule
 
 
+def _check_declarations(rule: type[Rule]) -> None:
+    for field in rule.model_fields:
+        if field in RESERVED or field in Rule.__annotations__:
+            raise InvalidValue(
+                f"{rule.__name__}.{field} cannot be a knob, as the name has a meaning already. "
+                "Choose another name; what describes a rule is set without an annotation."
+            )
+        if field not in rule.declared():
+            raise InvalidValue(
+                f"{rule.__name__}.{field} has no bounds. Declare it as a knob: "
+                f"{field}: float = hl.knob(0.1, low=0, high=1)."
+            )
+    initial.check(rule.initial_weights)
+    rate = rule.learning_rate
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 10:
+        raise InvalidValue(
+            f"{rule.__name__}.learning_rate must be a number from 0 to 10, not {shown(rate)}."
+        )
+    for text in ("title", "equation", "source", "history", "advice"):
+        if not isinstance(getattr(rule, text), str):
+            raise InvalidValue(f"{rule.__name__}.{text} must be a text.")
+    # Judged by the rule itself, as a fresh run will.
+    rule(**rule.starting_knobs)
+
+
 def unregister(name: str) -> None:
-    """Forget a rule."""
-    _rules.pop(name, None)
+    """Forget a rule of one's own; those of the package stay.
+
+    Raises:
+        UnknownName: There is no such rule.
+        InvalidValue: The rule is the package's.
+    """
+    if get(name).__module__.split(".")[0] == __name__.split(".")[0]:
+        raise InvalidValue(f"The rule {name!r} belongs to hebblab and stays.")
+    del _rules[name]
 
 
 def get(name: str) -> type[Rule]:

@@ -1,0 +1,21 @@
+"""What every test may count on."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Small products wait longer for a second thread than they take on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """5,000 real digits."""
+    from hebblab import data
+
+    return data.load("mnist-5k")

@@ -1,0 +1,284 @@
+"""Everything that determines a run: strict on the way in, whole on the way out."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import hebblab as hl
+from hebblab import InvalidValue, Recipe, UnknownName
+from hebblab.recipes import _BESIDE, OPTIONS
+from hebblab.rules.registry import RESERVED
+
+KROTOV = {"hidden": {"rule": "krotov-hopfield", "delta": 0.2}}
+
+
+def test_it_comes_back_from_json_as_it_was():
+    recipe = Recipe(
+        data="/somewhere/ünï",
+        network="dense-400",
+        rules={
+            "hidden": {
+                "rule": "krotov-hopfield",
+                "k": 7,
+                "p": 3,
+                "init": "uniform(0, 0.123456789)",
+                "learning_rate": 0.02,
+                "n": 4.5,
+            },
+            "other": {"rule": "hebb", "weight_decay": 0.1, "row_norm": True},
+        },
+        steps=10**9 - 1,
+        batch_size=7,
+        decay="linear",
+        decay_floor=0.1,
+        centre=True,
+        speed=0.5,
+        seed=2**63 - 1,
+        threads=2,
+        name="mine",
+        source="me",
+        expect="much",
+        seconds=3,
+    )
+    text = recipe.model_dump_json()
+    assert Recipe.model_validate_json(text) == recipe
+    assert Recipe.model_validate_json(text).model_dump_json() == text
+    assert json.loads(text)["schema_version"] == 1
+    assert json.loads(text)["rules"]["hidden"]["delta"] == 0.4, "defaults are written out"
+    assert recipe.rules["hidden"]["init"] == "uniform(0, 0.123456789)"
+    assert isinstance(recipe, BaseModel)
+
+
+@pytest.mark.parametrize("name", hl.presets.available())
+def test_every_preset_comes_back_from_json(name):
+    recipe = hl.presets.get(name)
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert Recipe.model_validate(recipe.model_dump()) == recipe
+
+
+@pytest.mark.parametrize("version", [0, 2, 99, "1", True, None, 1.5])
+def test_another_schema_version_is_refused(version):
+    text = json.dumps({**json.loads(Recipe().model_dump_json()), "schema_version": version})
+    with pytest.raises(InvalidValue, match="this hebblab reads version 1"):
+        Recipe.model_validate_json(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "3", '"recipe"', b"\xff\xfe", '{"steps": NaN}', "[" * 100_000]
+)
+def test_what_is_no_recipe_is_refused(text):
+    with pytest.raises(InvalidValue, match="That is no recipe"):
+        Recipe.model_validate_json(text)
+
+
+def test_a_dictionary_that_is_no_recipe_is_refused_as_the_text_is():
+    with pytest.raises(InvalidValue, match=r"That is no recipe.*batch size|batch_size"):
+        Recipe.model_validate({"batch_size": 0})
+    with pytest.raises(InvalidValue):
+        Recipe.model_validate([])
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *((name, bad) for name in ("epochs", "steps") for bad in (0, -1, 1.5, "10", True, 10**10)),
+        *(("batch_size", bad) for bad in (0, "100", 1.5, True, None, 10**6)),
+        *(("learning_rate", bad) for bad in (-0.1, 11, "0.1", True, float("nan"), float("inf"))),
+        *(("speed", bad) for bad in (0, -1, "60", True, float("inf"))),
+        *(("seed", bad) for bad in (-1, 2**63, 1.0, "1", None)),
+        *(("threads", bad) for bad in (0, 1000, None)),
+        *(("decay", bad) for bad in ("cosine", None, 0)),
+        *(("decay_floor", bad) for bad in (-0.1, 1.1)),
+        *(("endless", bad) for bad in (0, 1, "yes", None)),
+        *(("centre", bad) for bad in (0, "no")),
+        *(("data", bad) for bad in ("", None, 3, "x" * 5000)),
+        *(("network", bad) for bad in ("", None, 3, "x" * 65)),
+        *(("rules", bad) for bad in ({}, [], "oja", None, {"hidden": {}}, {"hidden": "oja"})),
+        ("rules", {"hid den": {"rule": "oja"}}),
+        ("rules", {"<b>": {"rule": "oja"}}),
+        ("rules", {3: {"rule": "oja"}}),
+        ("rules", {"hidden": {"rule": "oja", "init": "zeros"}}),
+        ("rules", {"hidden": {"rule": "oja", "init": "normal(0, -1)"}}),
+        ("rules", {"hidden": {"rule": "oja", "n": 0}}),
+        ("rules", {"hidden": {"rule": "oja", "learning_rate": "fast"}}),
+        ("rules", {"hidden": {"rule": "oja", "row_norm": 1}}),
+        ("rules", {"hidden": {"rule": "krotov-hopfield", "k": 1}}),
+        ("rules", {"hidden": {"rule": "krotov-hopfield", "row_norm": True}}),
+        ("seconds", "5"),
+        ("seconds", -1),
+        ("name", 5),
+    ],
+)
+def test_an_impossible_setting_is_refused_in_words(setting, value):
+    with pytest.raises(InvalidValue) as refused:
+        Recipe(**{setting: value})
+    assert 10 < len(str(refused.value)) < 300
+    if not (isinstance(value, dict) and set(value) == {3}):
+        with pytest.raises(InvalidValue):
+            Recipe.model_validate({setting: value})
+
+
+def test_unknown_names_come_with_the_nearest():
+    for call, near in (
+        (lambda: Recipe(bach_size=3), "batch_size"),
+        (lambda: Recipe(rules={"hidden": {"rule": "krotov"}}), "krotov-hopfield"),
+        (lambda: Recipe(rules={"hidden": {"rule": "oja", "temprature": 1.0}}), "temperature"),
+        (lambda: Recipe.model_validate_json('{"networks": "dense-100"}'), "network"),
+        (lambda: Recipe().overridden(detla=0.1), "delta"),
+        (lambda: Recipe().overridden(rule="ojaa"), "oja"),
+    ):
+        with pytest.raises(UnknownName, match=f"Did you mean {near!r}"):
+            call()
+
+
+def test_large_bounds_are_written_out():
+    with pytest.raises(InvalidValue, match="from 1 to 1,000,000,000, not 1000000001"):
+        Recipe(steps=10**9 + 1)
+
+
+def test_epochs_or_steps():
+    assert Recipe().epochs == 10
+    assert Recipe(steps=5).epochs is None
+    with pytest.raises(InvalidValue, match="not both"):
+        Recipe(steps=5, epochs=5)
+    assert Recipe(steps=5).overridden(epochs=2).steps is None
+    assert Recipe(epochs=5).overridden(steps=2).epochs is None
+    with pytest.raises(InvalidValue, match="not both"):
+        Recipe().overridden(steps=5, epochs=5)
+
+
+def test_how_long_it_runs():
+    assert Recipe(steps=42).total_steps(30) == 42
+    assert Recipe(epochs=3).total_steps(30) == 90
+    endless = Recipe(epochs=3, endless=True, decay="linear")
+    assert endless.total_steps(30) is None
+    assert endless.planned_steps(30) == 90
+
+
+def test_a_recipe_does_not_change():
+    recipe = Recipe()
+    with pytest.raises(InvalidValue, match=r"recipe\.changed\(seed=5\)"):
+        recipe.seed = 5
+    assert recipe.seed == 1
+    other = recipe.changed(seed=5)
+    assert (other.seed, recipe.seed) == (5, 1)
+    with pytest.raises(UnknownName):
+        recipe.sead = 5
+
+
+def test_a_path_is_a_data_set():
+    assert Recipe(data=Path("folder") / "images").data == str(Path("folder") / "images")
+
+
+def test_rates_come_from_the_layer_then_the_recipe_then_the_rule():
+    entry = {"rule": "soft-wta"}
+    assert Recipe(rules={"hidden": entry}).rate("hidden") == 0.2
+    assert Recipe(rules={"hidden": entry}, learning_rate=0.5).rate("hidden") == 0.5
+    own = {**entry, "learning_rate": 0.3}
+    assert Recipe(rules={"hidden": own}, learning_rate=0.5).rate("hidden") == 0.3
+    assert Recipe(rules={"hidden": own}).overridden(learning_rate=0.7).rate("hidden") == 0.7
+
+
+def test_star_becomes_the_names_of_the_layers():
+    recipe = Recipe(rules={"*": {"rule": "oja"}, "second": {"rule": "hebb"}})
+    rules = recipe.resolved(["first", "second"]).rules
+    assert [(name, entry["rule"]) for name, entry in rules.items()] == [
+        ("first", "oja"),
+        ("second", "hebb"),
+    ]
+    with pytest.raises(UnknownName, match=r"Hebbian layer of 'dense-100'.*Did you mean 'hidden'"):
+        Recipe(rules={"hiden": {"rule": "oja"}}).resolved(["hidden"])
+
+
+def test_a_knob_goes_where_a_rule_has_it():
+    recipe = Recipe(rules={"a": {"rule": "krotov-hopfield"}, "b": {"rule": "oja"}})
+    other = recipe.overridden(delta=0.1, k=3, n=2.0)
+    assert (other.rules["a"]["delta"], other.rules["a"]["k"], other.rules["a"]["n"]) == (
+        0.1,
+        3,
+        2.0,
+    )
+    assert "delta" not in other.rules["b"]
+    assert (other.rules["b"]["k"], other.rules["b"]["n"]) == (3, 2.0)
+    assert recipe.rules["a"]["delta"] == 0.4
+    with pytest.raises(InvalidValue, match="from 0 to 2"):
+        recipe.overridden(delta=5)
+
+
+def test_another_rule_brings_its_start_and_its_falling_rate():
+    krotov = hl.presets.get("mnist-krotov")
+    oja = krotov.overridden(rule="oja")
+    assert oja.rules["hidden"]["init"] == "normal(0, 0.02)"
+    assert oja.rate("hidden") == 0.01
+    assert oja.rules["hidden"]["n"] == 4.5, "the activation is the network's"
+    assert (oja.decay, oja.decay_floor) == ("linear", 0.1)
+    hard = krotov.overridden(rule="hard-wta")
+    assert hard.rules["hidden"]["similarity"] == "dot"
+    assert hard.rate("hidden") == 0.1
+    assert krotov.overridden(rule="hebb").rules["hidden"]["row_norm"] is True
+    assert krotov.overridden(rule="instar").rules["hidden"]["reduction"] == "share"
+    assert krotov.decay == "none"
+
+
+def test_what_is_given_beside_another_rule_stands():
+    krotov = hl.presets.get("mnist-krotov")
+    given = krotov.overridden(
+        rule="hard-wta", init="uniform(0, 2)", learning_rate=0.3, similarity="cosine", k=4, n=2.0
+    )
+    entry = given.rules["hidden"]
+    assert (entry["init"], entry["similarity"], entry["k"], entry["n"]) == (
+        ("uniform(0, 2)", "cosine", 4, 2.0)
+    )
+    assert given.rate("hidden") == 0.3
+    assert given.decay == "none"
+    assert krotov.overridden(rule="oja", decay="none").decay == "none"
+    assert krotov.overridden(rule="oja", decay_floor=0.5).decay_floor == 0.5
+    decaying = hl.presets.get("mnist-krotov-decay").overridden(rule="oja")
+    assert (decaying.decay, decaying.decay_floor) == ("linear", 0.0)
+
+
+def test_another_network_carries_the_rules_over():
+    conv = Recipe(rules=KROTOV, steps=5).overridden(network="conv-400")
+    assert conv.resolved(["conv"]).rules["conv"]["delta"] == 0.2
+    same = Recipe(rules=KROTOV, steps=5).overridden(network="dense-100")
+    assert list(same.rules) == ["hidden"]
+
+
+def test_rules_given_with_a_network_stand():
+    mine = {"one": {"rule": "oja"}, "two": {"rule": "hebb"}}
+    other = Recipe(rules=KROTOV).overridden(network="mine", rules=mine, learning_rate=0.5)
+    assert list(other.rules) == ["one", "two"]
+    assert other.rate("one") == 0.5
+    assert mine == {"one": {"rule": "oja"}, "two": {"rule": "hebb"}}, "the caller's own stays"
+    for rubbish in ("oja", 3, {"hidden": 3}, {"hidden": {}}):
+        with pytest.raises(InvalidValue):
+            Recipe().overridden(rules=rubbish, learning_rate=0.5, delta=0.1)
+
+
+def test_options_of_a_layer():
+    recipe = Recipe(rules={"hidden": {"rule": "hebb", "n": 3.0}}, learning_rate=0.5)
+    options = recipe.options("hidden")
+    assert options.values() == {"learning_rate": 0.5, "row_norm": True, "n": 3.0}
+    assert list(OPTIONS) == ["learning_rate", "row_norm", "n"]
+
+
+def test_no_rule_can_have_a_knob_that_a_recipe_would_read_otherwise():
+    assert _BESIDE <= RESERVED
+
+
+def test_equal_recipes_give_equal_weights_and_other_seeds_others():
+    recipe = hl.presets.get("mnist-krotov").changed(steps=5)
+    weights = []
+    for one in (
+        recipe,
+        Recipe.model_validate_json(recipe.model_dump_json()),
+        recipe.changed(seed=2),
+    ):
+        with hl.Session(one) as session:
+            session.start()
+            assert session.wait(60)
+            weights.append(session.weights())
+    assert weights[0].equal(weights[1])
+    assert not weights[0].equal(weights[2])
