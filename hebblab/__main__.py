@@ -1,0 +1,6 @@
+"""`python -m hebblab` is the command `hebblab`."""
+
+from hebblab.cli import main
+
+if __name__ == "__main__":
+    main()
