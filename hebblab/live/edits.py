@@ -1,0 +1,93 @@
+"""An edit: one act of changing knobs, from acceptance to the step at which it comes into force."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hebblab.knobs import Knob, Value
+
+Changes = dict[str, tuple[Value, Value]]
+
+
+@dataclass(eq=False)
+class Edit:
+    """One act of changing knobs while a run is under way.
+
+    Attributes:
+        layer: The layer it names; None for a learning rate of all layers.
+        changes: (old, new) by knob.
+        gesture: Edits of one drag of a slider share it.
+        applied_at: Steps taken when it came into force, or None so far.
+        note: What else it did, such as rescaling rows.
+        cancelled: Why it never came into force; empty otherwise.
+    """
+
+    layer: str | None
+    changes: Changes
+    gesture: object = None
+    applied_at: int | None = None
+    note: str = ""
+    cancelled: str = ""
+    _done: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is in force; False if it was cancelled or `timeout` seconds passed."""
+        self._done.wait(timeout)
+        return self.applied_at is not None
+
+    def settle(self) -> None:
+        """Wake who waits: the edit is in force, and stamped."""
+        self._done.set()
+
+    def cancel(self, reason: str) -> None:
+        """End the edit without effect."""
+        if not self._done.is_set():
+            self.cancelled = reason
+            self._done.set()
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a curve shows of one gesture.
+
+    Attributes:
+        step: Where it stands.
+        text: "Δ 0.40".
+        old: "0.20", the value before the gesture.
+        edit: Its last edit.
+    """
+
+    step: int
+    text: str
+    old: str
+    edit: Edit
+
+
+def marks(edits: tuple[Edit, ...], knobs: Mapping[str, Knob]) -> tuple[Mark, ...]:
+    """Return one mark a gesture, from its first old value to its last new one."""
+    grouped: list[list[Edit]] = []
+    for edit in edits:
+        last = grouped[-1][-1] if grouped else None
+        together = (
+            last is not None
+            and edit.gesture is not None
+            and last.gesture == edit.gesture
+            and last.changes.keys() == edit.changes.keys()
+        )
+        if together:
+            grouped[-1].append(edit)
+        else:
+            grouped.append([edit])
+    return tuple(_mark(group, knobs) for group in grouped)
+
+
+def _mark(group: list[Edit], knobs: Mapping[str, Knob]) -> Mark:
+    first, last = group[0], group[-1]
+    news, olds = [], []
+    for name, (_, new) in last.changes.items():
+        old = first.changes.get(name, (new, new))[0]
+        knob = knobs.get(name)
+        symbol = knob.symbol if knob else name
+        news.append(f"{symbol} {knob.text(new) if knob else new}")
+        olds.append(knob.text(old) if knob else str(old))
+    return Mark(last.applied_at or 0, ", ".join(news), ", ".join(olds), last)

@@ -1,0 +1,65 @@
+"""The way through a network to one of its layers, and on to that layer's activation."""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from hebblab.errors import InvalidValue
+from hebblab.nn import LayerView
+
+_ENDS = (nn.Linear, nn.Conv2d, nn.Flatten, nn.MaxPool2d)
+
+
+class LayerPath:
+    """What a layer is given, and what becomes of its responses.
+
+    Args:
+        network: A Sequential, nested or not.
+        layer: Name of a Linear or Conv2d in it.
+
+    Raises:
+        InvalidValue: The layer is inside a module of another kind.
+
+    >>> import torch
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False), nn.ReLU())
+    >>> path = LayerPath(network, "1")
+    >>> path.after(path.layer(path.before(torch.ones(2, 1, 2, 2)))).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(self, network: nn.Sequential, layer: str) -> None:
+        steps = list(_steps(network))
+        names = [name for name, _ in steps]
+        if layer not in names:
+            raise InvalidValue(
+                f"Layer {layer!r} is inside a module that is no torch.nn.Sequential, so its "
+                "activations cannot be followed."
+            )
+        at = names.index(layer)
+        end = at + 1
+        while end < len(steps) and not isinstance(steps[end][1], _ENDS):
+            end += 1
+        self.layer = steps[at][1]
+        self.view = LayerView(self.layer, layer)
+        self._before = [module for _, module in steps[:at]]
+        self._after = [module for _, module in steps[at + 1 : end]]
+
+    def before(self, inputs: Tensor) -> Tensor:
+        """Return what the layer is given."""
+        for module in self._before:
+            inputs = module(inputs)
+        return inputs
+
+    def after(self, responses: Tensor) -> Tensor:
+        """Return the activations that the layer's responses become, before any pooling."""
+        for module in self._after:
+            responses = module(responses)
+        return responses
+
+
+def _steps(network: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    for name, module in network.named_children():
+        if isinstance(module, nn.Sequential):
+            yield from _steps(module, f"{prefix}{name}.")
+        else:
+            yield prefix + name, module

@@ -1,0 +1,88 @@
+"""What a session leaves in a folder: weights, the recipe with its edits, the history."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from hebblab.errors import DataUnavailable
+from hebblab.live.edits import Edit
+from hebblab.live.run import Run, exponents, state_tensors
+
+
+def content(
+    run: Run, edits: tuple[Edit, ...], state: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return recipe.json's content and copies of the weights; call at a batch edge."""
+    about = {
+        "recipe": json.loads(run.recipe.model_dump_json()),
+        "network": run.recipe.network,
+        "input_shape": list(run.dataset.image_shape),
+        "classes": len(run.dataset.classes),
+        "exponents": exponents(run.model),
+        "data_fingerprint": run.dataset.fingerprint,
+        "steps": run.steps,
+        "state": state,
+        "edits": [
+            {"step": edit.applied_at, "layer": edit.layer, "changes": edit.changes}
+            for edit in edits
+        ],
+    }
+    return about, state_tensors(run.model)
+
+
+def write(
+    folder: str | Path,
+    about: dict[str, Any],
+    weights: dict[str, Tensor],
+    history: dict[str, list[Any]],
+) -> Path:
+    """Write a session's three files: all of them, or none.
+
+    Raises:
+        DataUnavailable: The folder cannot be written; what was in it is as it was.
+    """
+    folder = Path(folder)
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    files = {
+        "weights.safetensors": to_bytes({key: one.contiguous() for key, one in weights.items()}),
+        "history.csv": as_csv(history).encode(),
+        "recipe.json": text.encode(),
+    }
+    parts = {name: folder / f".{name}.{uuid4().hex}.part" for name in files}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            for name, content in files.items():
+                parts[name].write_bytes(content)
+            for name, part in parts.items():
+                part.replace(folder / name)
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataUnavailable(
+            f"The run could not be saved in {folder}: {error.strerror or error}. "
+            "Name a folder that can be written and has room."
+        ) from error
+    return folder
+
+
+def as_csv(history: dict[str, list[Any]]) -> str:
+    """Return the history as comma-separated values, undefined ones empty.
+
+    >>> print(as_csv({"step": [0, 10], "turned": [None, 0.5]}), end="")
+    step,turned
+    0,
+    10,0.5
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(history)
+    writer.writerows(zip(*history.values(), strict=True))
+    return text.getvalue()
