@@ -10,6 +10,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
+from hebblab.serving.frames import V1
 from hebblab.serving.gate import plain_page
 from hebblab.serving.policy import is_loopback
 from hebblab.serving.room import Full, Hasty, Room, Seat
@@ -140,12 +141,18 @@ class Channels(Plain, VoilaKernelWebsocketHandler):  # type: ignore[misc]
         return True
 
     def write_message(self, message: Any, binary: bool = False) -> Any:
-        """Send a message unless too much waits to be read."""
+        """Send a message unless the page is gone, or too much waits to be read."""
+        if self.ws_connection is None:
+            return None
         size = len(message) if isinstance(message, (bytes, str)) else 1024
         if self._unsent + size > MOST_UNSENT:
             self.close(1008, "not reading")
             return None
-        sent: Any = super().write_message(message, binary)
+        # Voila looks for a header in any bytes as the v1 protocol lays them out; in those of the
+        # older one it reads a count of up to 2^64 and never comes back. They hold no source code.
+        older = isinstance(message, bytes) and self.selected_subprotocol != V1
+        above = super(VoilaKernelWebsocketHandler, self) if older else super()
+        sent: Any = above.write_message(message, binary)
         if sent is not None:
             self._unsent += size
             sent.add_done_callback(lambda future: self._sent(size, future))

@@ -26,7 +26,8 @@ def answer(message):
     asked = message["content"]["data"]["ask"]
     told = {"environment": dict(os.environ), "modules": sorted(sys.modules), "pid": os.getpid(),
             "startup": "a_startup_file_was_read" in globals()}
-    line.send({"asked": asked, "told": told.get(asked)})
+    picture = [b"picture" * 1000] if asked == "picture" else None
+    line.send({"asked": asked, "told": told.get(asked)}, buffers=picture)
 
 print("comm:" + line.comm_id)
 """

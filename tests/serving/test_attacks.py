@@ -7,6 +7,7 @@ import time
 import psutil
 import pytest
 import websocket
+from voila.tornado.kernel_websocket_handler import read_header_from_binary_message
 
 from tests.serving.paths import TRAVERSALS
 from tests.serving.visitors import closed, frame, pack_v1, until
@@ -83,6 +84,35 @@ def test_the_older_framings_frame_ends_one_socket_only(lab, bystander, visitor):
     assert slowest_answer(lab, 0.3) < 1.0
     assert psutil.Process(lab.process.pid).memory_info().rss - before < 50 * 2**20
     bystander.asks()
+
+
+def test_a_picture_for_a_page_of_the_older_protocol_stops_nobody(lab, bystander, visitor):
+    """The kernel answers with bytes, which every socket of that kernel gets in its own framing."""
+    before = psutil.Process(lab.process.pid).memory_info().rss
+    older = visitor.connect(subprotocols=())
+    visitor.asks("picture")
+    assert slowest_answer(lab, 0.5) < 1.0
+    assert psutil.Process(lab.process.pid).memory_info().rss - before < 50 * 2**20
+    bystander.asks()
+    older.close()
+
+
+def test_a_picture_for_a_page_that_has_just_gone_stops_nobody(lab, bystander, visitor):
+    before = psutil.Process(lab.process.pid).memory_info().rss
+    for _ in range(10):
+        gone = visitor.connect()
+        gone.sock.close()
+        visitor.asks("picture")
+    assert slowest_answer(lab, 0.5) < 1.0
+    assert psutil.Process(lab.process.pid).memory_info().rss - before < 50 * 2**20
+    bystander.asks()
+
+
+def test_voilas_own_reading_of_the_older_framing_counts_without_end():
+    """The danger is real: a count in the first eight bytes, here bounded, is counted out."""
+    started = time.process_time()
+    read_header_from_binary_message(struct.pack("<Q", 3_000_000) + b"0" * 100)
+    assert time.process_time() - started > 0.2
 
 
 def test_garbage_ends_one_socket_only(lab, bystander, visitor):
