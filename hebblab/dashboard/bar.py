@@ -43,7 +43,7 @@ class Bar(Part):
         {"do": "back"}                              {"do": "projector", "on": bool}
         {"do": "touch"}                             a hand is there: at most once in 20 s, or idle
 
-    Frames: `frame({"type": "beat"})` every two seconds; without any message for 4.7 s the page
+    Frames: `frame({"type": "beat"})` every two seconds; without any message for 4.3 s the page
     says that the connection is lost. `frame({"type": "file", "name": ..., "mime": ...}, [bytes])`
     makes the browser save a file.
     """

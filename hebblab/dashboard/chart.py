@@ -59,6 +59,7 @@ class Chart(Part):
         self._flying = 0
         self._sent_at = 0.0
         self._unsent = False
+        self.latency = 0.0
         self._gave_plotly_at = -PLOTLY_PAUSE
         self._show_header(panel.header(Story()))
         self.on_event(self._hear)
@@ -144,6 +145,7 @@ class Chart(Part):
             with self._guard:
                 if event["id"] == self._flying:
                     self._flying = 0
+                    self.latency = time.monotonic() - self._sent_at
                     self._flush()
 
     def _give_plotly(self) -> None:

@@ -10,12 +10,9 @@ from typing import Any
 
 import torch
 
-from hebblab import data, presets
-from hebblab.data import Dataset
-from hebblab.errors import HebblabError, unknown
+from hebblab.errors import HebblabError
 from hebblab.live import Session
 from hebblab.live.saving import as_csv
-from hebblab.recipes import Recipe
 
 from . import views
 from .bar import Bar
@@ -26,11 +23,13 @@ from .gallery import Screen
 from .panels import Story
 from .probes import Probes
 from .pulse import Pulse
+from .runs import Runs
 from .weights import Weights
 
 TICK = 0.05
-CHARTS = 0.5
-PACE = 0.095
+BAR = 0.1  # seconds between status lines
+CHARTS = 0.5  # and between charts
+PACE = 0.2  # seconds between readings; images come more often
 
 Event = dict[str, Any]
 
@@ -67,15 +66,12 @@ class Desk:
         served: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.session = session
+        self._runs = Runs(session, owned)
         self.parts = parts
         self.layer = session.layers[0]
-        self._owned = owned
         self._served = served
         self._clock = clock
         self._pulse = Pulse(clock)
-        self._preset = _preset_of(session.recipe)
-        self._before: tuple[Session, bool, str] | None = None
         self._notice = ""
         self._paused_for: str = ""
         self._error: dict[str, str] | None = None
@@ -86,12 +82,18 @@ class Desk:
         self._probes = Probes()
         self._screen = Screen(parts.weights, clock)
         self._charts_at = 0.0
+        self._bar_at = 0.0
         self._inbox: deque[tuple[str, Event]] = deque()
         self._woken = threading.Condition()
         self._closing = False
         self._thread: threading.Thread | None = None
         self._show_all()
         self._listen()
+
+    @property
+    def session(self) -> Session:
+        """The run on view."""
+        return self._runs.session
 
     def story(self) -> Story:
         """Return everything the charts are made of, now."""
@@ -121,12 +123,7 @@ class Desk:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10.0)
         self._probes.cancel()
-        self.session.watch(None)
-        if self._owned:
-            self.session.stop()
-        if self._before is not None and self._before[1]:
-            self._before[0].stop()
-        self._before = None
+        self._runs.close()
 
     def _listen(self) -> None:
         parts: list[tuple[str, Any]] = [
@@ -203,7 +200,8 @@ class Desk:
         elif do == "save":
             self._save(event["what"])
         elif do == "back":
-            self._go_back()
+            if self._runs.back():
+                self._begin_anew()
         elif do in ("edit", "default"):
             self._edit(event)
         elif do == "layer" and event["name"] in self.session.layers:
@@ -272,36 +270,13 @@ class Desk:
         self._refusal = None
 
     def _choose(self, what: str, name: str) -> None:
-        """Make a new run, ready, of what was chosen; the one before stays, paused."""
-        session = self.session
-        if what == "preset":
-            if not name:
-                return
-            recipe = presets.get(name)
-            dataset = _at_hand(recipe.data, session)
-            made = Session(recipe, dataset=dataset, endless=True, speed=recipe.speed)
-        else:
-            dataset = _at_hand(name, session) if what == "data" else session.dataset
-            made = Session(session.recipe, dataset=dataset, **{what: name}, speed=session.speed)
-        self._show_session(made, owned=True)
+        if name:
+            self._runs.choose(what, name)
+            self._begin_anew()
 
-    def _show_session(self, session: Session, owned: bool) -> None:
-        old, old_owned = self.session, self._owned
-        if old.state == "running":
-            old.pause()
-        old.watch(None)
-        if self._before is not None and self._before[1] and self._before[0] is not session:
-            self._before[0].stop()
-        kept = old.steps > 0 and old.state in ("paused", "finished", "failed")
-        if kept:
-            label = f"{_preset_of(old.recipe) or old.recipe.network}, step {old.steps:,}"
-            self._before = (old, old_owned, label)
-        else:
-            self._before = None
-            if old_owned:
-                old.stop()
-        self.session, self._owned = session, owned
-        self._preset = _preset_of(session.recipe)
+    def _begin_anew(self) -> None:
+        """Show another run: nothing of the one before stays on the page."""
+        session = self.session
         self.layer = session.layers[0]
         self._probes.forget()
         self._effects.forget()
@@ -311,11 +286,6 @@ class Desk:
         self._pulse.forget_rate()
         session.watch(PACE)
         self._show_all()
-
-    def _go_back(self) -> None:
-        if self._before is not None:
-            session, owned, _ = self._before
-            self._show_session(session, owned)
 
     def _set_speed(self, value: str) -> None:
         if value in views.SPEEDS:
@@ -379,9 +349,17 @@ class Desk:
             self._error = _failure(session)
         reading = session.reading()
         self._screen.show(session, self.layer, reading)
-        self.parts.bar.show(self._bar())
-        if self._probes.collect() or self._clock() - self._charts_at >= CHARTS:
+        now = self._clock()
+        if now - self._bar_at >= BAR:
+            self._bar_at = now
+            self.parts.bar.show(self._bar())
+        if self._probes.collect() or now - self._charts_at >= self._charts_pace():
             self._draw_charts()
+
+    def _charts_pace(self) -> float:
+        """Return the seconds between charts: more for a page that draws them slowly."""
+        slowest = max(chart.latency for chart in self.parts.charts)
+        return min(max(CHARTS, 3 * slowest), 5.0)
 
     def _hold(self, why: str, notice: str) -> None:
         self.session.pause()
@@ -405,12 +383,12 @@ class Desk:
         return views.bar(
             session,
             {
-                "preset": self._preset,
+                "preset": self._runs.preset,
                 "rate": self._pulse.rate(session.steps),
                 "frames": self._pulse.frames(),
                 "notice": self._notice,
                 "idle": bool(self._paused_for),
-                "back": self._before[2] if self._before else "",
+                "back": self._runs.back_words,
                 "error": self._error,
                 "probing": self._probes.running,
             },
@@ -419,31 +397,6 @@ class Desk:
     def _controls(self) -> dict[str, Any]:
         more = {"seq": self._seq, "refusal": self._refusal, "effect": self._effects.text}
         return views.controls(self.session, self.layer, more)
-
-
-def _preset_of(recipe: Recipe) -> str:
-    """Return the preset that a recipe still is, or an empty text where it was changed."""
-    if recipe.name not in presets.available():
-        return ""
-    known = presets.get(recipe.name or "")
-    same = known.changed(
-        endless=recipe.endless, seed=recipe.seed, speed=recipe.speed, threads=recipe.threads
-    )
-    return recipe.name or "" if same == recipe else ""
-
-
-def _at_hand(name: str, session: Session) -> Dataset:
-    """Return a data set by name; a page waits for no download, and names no path.
-
-    Raises:
-        UnknownName: It is no named set, and not the one in use.
-        DataUnavailable: It is not here, with the command that gets it.
-    """
-    if name == session.recipe.data:
-        return session.dataset
-    if name not in data.available():
-        raise unknown("data set", name, data.available())
-    return data.load(name, download=False)
 
 
 def _failure(session: Session) -> dict[str, str]:

@@ -10,7 +10,8 @@ from .mosaics import Gallery
 from .weights import Weights
 
 LOST = 10.0  # seconds after which an unanswered frame is given up
-STALE = 0.25  # seconds without a reading after which images are taken without one
+SLOWEST = 2.0  # seconds that a painting is taken for at the most
+PACE = 0.095  # seconds between frames at the least
 
 
 class Screen:
@@ -28,6 +29,7 @@ class Screen:
         self._chosen: int | None = None
         self._in_flight: int | None = None
         self._sent_at = 0.0
+        self._latency = 0.0
         self._number = 0
         self._shown: object = None
         self._shown_at = 0.0
@@ -73,6 +75,7 @@ class Screen:
         if do == "painted":
             if event["id"] == self._in_flight:
                 self._in_flight = None
+                self._latency = min(self._clock() - self._sent_at, SLOWEST)
             return
         if do == "scale":
             self._gallery.scale = event["value"]
@@ -95,14 +98,15 @@ class Screen:
             return
         if reading is not None and reading.frame.layer != layer:
             reading = None
-        fresh = reading is not self._shown or session.steps == 0
-        late = session.state == "running" and now - self._shown_at > STALE
-        if not (whole or self._again or (fresh and reading is not None) or late):
+        running = session.state == "running"
+        fresh = reading is not None and reading is not self._shown
+        # A page that paints slowly gets half of its time back for everything else.
+        due = now - self._shown_at >= max(PACE, 2 * self._latency)
+        if not (whole or self._again or (running and due) or (fresh and not running)):
             return
-        use_reading = reading is not None and (
-            reading.frame.step == session.steps or (fresh and not late)
-        )
-        frame = reading.frame if use_reading and reading is not None else session.frame(layer)
+        # A copy at the next edge costs little; a reading of the very same step spares even that.
+        same = reading is not None and reading.frame.step == session.steps and not running
+        frame = reading.frame if same and reading is not None else session.frame(layer)
         weights = frame.weights.numpy()
         self._latest = weights
         picture = self._gallery.paint(

@@ -1,6 +1,7 @@
 """What the page is told of a session: plain values, every text ready to be shown."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from hebblab import data, presets, rules
@@ -143,6 +144,7 @@ def sentence(units: int) -> str:
     )
 
 
+@cache
 def preset_options() -> list[dict[str, str]]:
     """Return the presets as options, with what one should see."""
     return [

@@ -28,6 +28,11 @@ def get(name: str) -> Recipe:
     """
     if not isinstance(name, str) or name not in _names():
         raise unknown("preset", name, _names())
+    return _read(name).model_copy(deep=True)
+
+
+@cache
+def _read(name: str) -> Recipe:
     text = (files(__name__) / f"{name}.toml").read_text(encoding="utf-8")
     return Recipe(name=name, **tomllib.loads(text))
 

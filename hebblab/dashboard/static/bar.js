@@ -9,6 +9,7 @@ import { statusLine } from "./status.js";
 
 const LOOK = 200;
 const TOUCH = 20000;
+const SUPPRESS = "data-lm-suppress-shortcuts";
 
 function make(el) {
   return (send, listen, ending) => {
@@ -61,10 +62,17 @@ function make(el) {
     };
     const rooted = (found) => {
       root = found;
-      // The notebook's own shortcuts end here, whatever has the focus inside.
-      root.setAttribute("data-lm-suppress-shortcuts", "true");
+      root.setAttribute(SUPPRESS, "true");
       if (!root.hasAttribute("tabindex")) root.tabIndex = -1;
       show();
+      // JupyterLab's selectors match the focused element itself, so the mark on the root alone does
+      // not stop them. Chords stay its own, but for those that would run the cell again.
+      const suppress = (event) => {
+        if (!root.contains(event.target)) return;
+        const theirs = (event.ctrlKey || event.metaKey) && event.key !== "Enter";
+        for (const node of [root, event.target]) mark(node, SUPPRESS, theirs ? null : "true");
+      };
+      listen(window, "keydown", suppress, true);
       listen(root, "keydown", (event) => {
         touch();
         const wish = event.target.closest("dialog") ? null : asked(event, event.target);

@@ -1,7 +1,7 @@
 /** Whether the kernel still answers: it is heard every two seconds, or it is gone. */
 
 export class Link {
-  constructor(now = () => Date.now(), patience = 4700) {
+  constructor(now = () => Date.now(), patience = 4300) {
     Object.assign(this, { now, patience, heard: now(), first: false });
   }
 
