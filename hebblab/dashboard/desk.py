@@ -151,7 +151,8 @@ class Desk:
         while True:
             with self._woken:
                 if not self._inbox and not self._closing:
-                    self._woken.wait(TICK if self._lively() else 1.0)
+                    soon = min(TICK, max(self._screen.due_in(), 0.005))
+                    self._woken.wait(soon if self._lively() else 1.0)
                 if self._closing:
                     return
                 events = list(self._inbox)

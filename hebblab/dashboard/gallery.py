@@ -46,6 +46,11 @@ class Screen:
         """Whether a frame waits to be sent."""
         return self._again or self._in_flight is not None
 
+    def due_in(self) -> float:
+        """Return the seconds until the next frame of a running session is due."""
+        # A page that paints slowly gets half of its time back for everything else.
+        return self._shown_at + max(PACE, 2 * self._latency) - self._clock()
+
     def reset(self) -> None:
         """Begin anew, for another run or layer."""
         self._run += 1
@@ -100,8 +105,7 @@ class Screen:
             reading = None
         running = session.state == "running"
         fresh = reading is not None and reading is not self._shown
-        # A page that paints slowly gets half of its time back for everything else.
-        due = now - self._shown_at >= max(PACE, 2 * self._latency)
+        due = self.due_in() <= 0
         if not (whole or self._again or (running and due) or (fresh and not running)):
             return
         # A copy at the next edge costs little; a reading of the very same step spares even that.

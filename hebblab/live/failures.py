@@ -20,6 +20,7 @@ def culprit(error: BaseException) -> BaseException:
 
 
 def account(error: BaseException) -> str:
+    """Return the whole traceback as text, whatever the exception does when it is printed."""
     try:
         return "".join(traceback.format_exception(error))
     except BaseException as worse:
@@ -36,6 +37,7 @@ def forget_frames(error: BaseException | None) -> None:
 
 
 def said(error: BaseException) -> str:
+    """Return the words of an exception, or its kind where it has none that can be printed."""
     try:
         return str(error)
     except BaseException:

@@ -291,6 +291,8 @@ class Loop:
         else:
             self.edits.append(edit)
             edit.settle()
+            if self.state == "paused":
+                self._record()
 
     def _cancel_queued(self, reason: str) -> None:
         while self._queued:

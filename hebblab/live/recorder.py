@@ -72,6 +72,8 @@ class Recorder:
         with self._changed:
             if self._closed:
                 return
+            if self._waiting and self._waiting[-1].step == frame.step:
+                self._waiting.pop()
             self._waiting.append(frame)
             if self._thread is None:
                 self._thread = spawn("hebblab-recorder", self._serve, self.hush)
@@ -167,9 +169,7 @@ class Recorder:
         every = self._series(layer)
         steps = every["step"]
         if steps and steps[-1] == point["step"]:
-            for name, series in every.items():
-                series[-1] = point[name]
-            return
+            return  # read again after an edit at rest: the curve tells what was before it
         for name, series in every.items():
             series.append(point[name])
         if len(steps) > _LONGEST:

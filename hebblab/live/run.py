@@ -228,7 +228,7 @@ class Run:
             return self.views[layer].weights().clone()
 
     def _before_step(self) -> None:
-        if self.pace():
+        if not self.trainer.should_terminate and self.pace():
             self.trainer.interrupt()
 
     def _at_edge(self) -> None:

@@ -151,7 +151,7 @@ class Channels(Plain, VoilaKernelWebsocketHandler):  # type: ignore[misc]
         # Voila looks for a header in any bytes as the v1 protocol lays them out; in those of the
         # older one it reads a count of up to 2^64 and never comes back. They hold no source code.
         older = isinstance(message, bytes) and self.selected_subprotocol != V1
-        above = super(VoilaKernelWebsocketHandler, self) if older else super()
+        above: Any = super(VoilaKernelWebsocketHandler, self) if older else super()
         sent: Any = above.write_message(message, binary)
         if sent is not None:
             self._unsent += size

@@ -239,6 +239,18 @@ def test_reading_takes_its_share_of_a_core_and_no_more(make):
     assert recorder.due(), "a page that opens does not wait for the old pace"
 
 
+def test_an_edit_at_rest_is_seen_at_once_and_the_curve_keeps_what_was(make):
+    session = make()
+    session.step(10)
+    before = session.history
+    for p in (2.5, 3.0, 4.0):
+        session.edit(p=p)
+    assert session.history == before
+    reading = session.reading()
+    assert (reading.norm_p, reading.frame.step, reading.frame.values["p"]) == (4.0, 10, 4.0)
+    assert torch.equal(reading.frame.weights, session.weights())
+
+
 def test_the_watched_layer_is_the_one_that_is_read(make):
     session = make(network="two", rule="oja")
     session.step(3)
