@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 README = Path(__file__).parents[2] / "README.md"
+TEACHING = Path(__file__).parents[2] / "docs" / "teaching.md"
 _BLOCK = re.compile(r"(<!-- figures:begin -->\n).*?(<!-- figures:end -->)", re.S)
 
 
@@ -18,6 +19,7 @@ class Figure:
     what: str
     found: str
     goal: str = ""
+    fills: tuple[tuple[str, str], ...] = ()  # places in docs/teaching.md, and what stands there
 
     def row(self) -> str:
         return f"| {self.what} | {self.found} | {self.goal} |"
@@ -64,3 +66,11 @@ def write(figures: list[Figure]) -> None:
     made = f"{table(known.values())}\n\nMeasured on {machine()} by `python -m tests.benchmarks`.\n"
     text = _BLOCK.sub(lambda m: m[1] + made + m[2], text)
     README.write_text(text, encoding="utf-8")
+    places = dict(place for one in figures for place in one.fills)
+    if places:
+        places["machine"] = machine()
+    text = TEACHING.read_text(encoding="utf-8")
+    for name, found in places.items():
+        begin, end = f"<!-- measure: {name} -->", "<!-- /measure -->"
+        text = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", f"{begin}{found}{end}", text)
+    TEACHING.write_text(text, encoding="utf-8")

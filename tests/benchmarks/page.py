@@ -42,6 +42,7 @@ def measure() -> list[Figure]:
             f"{total / 1e6:.2f} MB over the wire, of these Voila's and Jupyter's own scripts "
             f"{scripts / 1e6:.2f} MB",
             "≤ 4 MB",
+            (("page-bytes", f"{total / 1e6:.1f} MB"),),
         ),
         Figure(
             "weight frames painted a second, 100 units, with charts at 2 a second",

@@ -1,0 +1,532 @@
+"""The desk without a browser: what it makes of a page's messages, and what it shows."""
+
+import json
+import time
+
+import pytest
+from safetensors.torch import load
+
+from hebblab.dashboard.bar import Bar
+from hebblab.dashboard.chart import Chart
+from hebblab.dashboard.controls import Controls
+from hebblab.dashboard.desk import Desk, Parts
+from hebblab.dashboard.panels import PANELS
+from hebblab.dashboard.parts import Part
+from hebblab.dashboard.pulse import BEAT, GONE, UNTOUCHED
+from hebblab.dashboard.weights import Weights
+from hebblab.live import Session
+
+
+class Clock:
+    """Seconds that pass, and minutes that pass when a test says so."""
+
+    def __init__(self):
+        self.skipped = 0.0
+
+    def __call__(self):
+        return time.monotonic() + self.skipped
+
+    def skip(self, seconds):
+        self.skipped += seconds
+
+
+class Room:
+    """A desk, and the hands of whoever sits before its page."""
+
+    def __init__(self, session, until, owned=True, served=False):
+        self.clock, self.until = Clock(), until
+        self.parts = Parts(Bar(), Controls(), Weights(), tuple(Chart(panel()) for panel in PANELS))
+        self.desk = Desk(session, owned, self.parts, served, self.clock)
+        self.first = session
+        self._seq = 0
+
+    @property
+    def session(self):
+        return self.desk.session
+
+    @property
+    def bar(self):
+        return self.parts.bar.view
+
+    @property
+    def controls(self):
+        return self.parts.controls.view
+
+    def says(self, part, **message):
+        """A message arrives as ipywidgets brings it."""
+        data = {"method": "custom", "content": message}
+        part._handle_msg({"content": {"data": data}, "buffers": []})
+
+    def hello(self):
+        self.says(self.parts.bar, do="hello", hidden=False)
+
+    def press(self, button):
+        self.says(self.parts.bar, do="press", button=button)
+
+    def choose(self, what, name):
+        self.says(self.parts.bar, do="choose", what=what, name=name)
+
+    def turn(self, name, value, gesture=0, final=True):
+        self._seq += 1
+        self.says(self.parts.controls, do="edit", name=name, value=value,
+                  gesture=gesture, final=final, seq=self._seq)  # fmt: skip
+
+    def heard(self):
+        """Wait until everything said so far was judged, and what came of it was shown."""
+        self.turn("delta", "no number")
+        seq = self._seq
+        self.until(lambda: self.controls["seq"] >= seq, "an answer")
+
+    def runs(self):
+        self.press("start")
+        self.until(lambda: self.session.steps > 2, "the first steps")
+
+    def error(self):
+        self.until(lambda: self.bar["error"], "an error")
+        return self.bar["error"]["sentence"]
+
+    def close(self):
+        self.desk.close()
+        self.first.stop()
+        for part in (self.parts.bar, self.parts.controls, self.parts.weights, *self.parts.charts):
+            part.layout.close()
+            part.close()
+
+
+@pytest.fixture
+def room(until):
+    """Make rooms; none of them outlives its test."""
+    made = []
+
+    def make(preset="mnist-krotov", owned=True, served=False, **settings):
+        settings = {"endless": True, "speed": 200.0, **settings}
+        made.append(Room(Session(preset, **settings), until, owned, served))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What parts put on the wire."""
+    messages = []
+    monkeypatch.setattr(
+        Part, "_send", lambda self, msg, buffers=None: messages.append((msg, buffers or []))
+    )
+    return messages
+
+
+def frames(sent, kind):
+    return [
+        (msg["content"], buffers)
+        for msg, buffers in list(sent)
+        if msg["method"] == "custom" and msg["content"]["type"] == kind
+    ]
+
+
+def test_buttons_drive_the_run(room, until):
+    one = room()
+    one.hello()
+    one.runs()
+    until(lambda: one.bar["state"] == "running", "the page to say so")
+    one.press("pause")
+    until(lambda: one.bar["state"] == "paused", "a pause")
+    held = one.session.steps
+    one.press("step")
+    until(lambda: one.bar["steps"] == held + 1, "a step")
+    assert (one.session.steps, one.session.state) == (held + 1, "paused")
+    one.press("restart")
+    until(lambda: one.bar["state"] == "ready", "a restart")
+    assert (one.session.steps, one.session.recipe.seed) == (0, one.first.recipe.seed)
+    one.press("new-seed")
+    until(lambda: one.bar["seed"] == str(one.first.recipe.seed), "another seed")
+    one.press("stop")
+    until(lambda: one.bar["state"] == "stopped", "the end")
+    one.press("start")
+    one.press("restart")
+    one.heard()
+    assert one.session.state == "stopped"
+    assert json.dumps(one.bar, allow_nan=False)
+
+
+def test_a_desk_that_nobody_looks_at_says_nothing(room, sent, threads):
+    one = room()
+    sent.clear()
+    one.session.step(5)
+    assert sent == []
+    assert "hebblab-lab" not in threads()
+
+
+def test_beats_come_every_two_seconds_and_end_with_the_page(room, sent, until):
+    one = room()
+    one.hello()
+    until(lambda: frames(sent, "beat"), "the first beat")
+    one.runs()
+    for _ in range(3):
+        count = len(frames(sent, "beat"))
+        one.clock.skip(BEAT)
+        until(lambda count=count: len(frames(sent, "beat")) > count, "the next beat")
+    one.clock.skip(GONE)
+    steps = one.session.steps
+    # What was under way may still be said.
+    until(lambda: one.session.steps > steps + 100, "steps without a page")
+    sent.clear()
+    until(lambda: one.session.steps > steps + 400, "more of them")
+    assert sent == []
+    one.hello()
+    until(lambda: frames(sent, "beat"), "a beat for the page that came back")
+
+
+def test_one_frame_is_in_flight(room, sent, until):
+    one = room()
+    one.hello()
+    until(lambda: frames(sent, "frame"), "the first frame")
+    one.heard()
+    before = len(frames(sent, "frame"))
+    one.runs()
+    until(lambda: one.session.steps > 50, "some steps")
+    one.heard()
+    shown = frames(sent, "frame")
+    # What is pressed shows a whole frame at once; training alone shows none without an answer.
+    assert len(shown) <= before + 1
+    one.says(one.parts.weights, do="painted", id=shown[-1][0]["id"])
+    until(lambda: len(frames(sent, "frame")) > len(shown), "the next frame")
+    content, (data,) = frames(sent, "frame")[-1]
+    assert len(data) == 100 * 784 == len(content["units"]) * content["height"] * content["width"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (7, "from 0 to 2, not 7"), (-0.1, "not -0.1"), ("abc", "'abc'"), ("٣", "'٣'"),
+        ("", "''"), (float("nan"), "nan"), (float("inf"), "inf"), (10**400, "from 0 to 2"),
+        (True, "from 0 to 2"), ("9" * 100_000, "from 0 to 2"), ("0.3; import os", "from 0 to 2"),
+    ],
+)  # fmt: skip
+def test_an_impossible_value_is_refused_and_changes_nothing(room, until, value, words):
+    one = room()
+    before = one.session.values()
+    one.turn("delta", value)
+    until(lambda: one.controls["refusal"], "a refusal")
+    assert one.controls["refusal"]["name"] == "delta"
+    assert words in one.controls["refusal"]["text"]
+    assert len(one.controls["refusal"]["text"]) < 300
+    assert one.session.values() == before
+    assert one.session.edits == ()
+    one.turn("delta", "0.3")
+    until(lambda: one.controls["refusal"] is None, "the next valid value")
+    assert one.session.values()["delta"] == 0.3
+
+
+def test_a_refusal_speaks_of_the_network_at_hand(room, until):
+    one = room()
+    one.turn("k", 101)
+    until(lambda: one.controls["refusal"], "a refusal")
+    assert "from 2 to 100, not 101" in one.controls["refusal"]["text"]
+
+
+@pytest.mark.parametrize("name", ["no-such-knob", "__class__", "session", "Delta", "x" * 10_000])
+def test_a_knob_that_is_none_is_ignored(room, name):
+    one = room()
+    before = one.session.values()
+    one.turn(name, 0.5)
+    one.heard()
+    assert one.session.values() == before
+    assert one.bar["error"] is None
+
+
+def test_a_knob_that_needs_a_fresh_start_is_refused_in_words(room, until):
+    one = room()
+    fixed = [name for name, knob in one.session.knobs().items() if not knob.live]
+    for name in fixed:
+        value = one.session.knobs()[name].default
+        choices = one.session.knobs()[name].choices
+        one.turn(name, next((c for c in choices if c != value), value))
+    one.heard()
+    assert one.session.edits == ()
+
+
+def test_a_gesture_is_one_mark_and_default_undoes_it(room, until):
+    one = room()
+    for value, final in ((0.5, False), (0.6, False), (0.7, True)):
+        one.turn("delta", value, gesture=11, final=final)
+    until(lambda: one.session.values()["delta"] == 0.7, "the last value")
+    until(lambda: [e["text"] for e in one.controls["edits"]] == ["Δ 0.40 → 0.70"], "one entry")
+    assert [mark.text for mark in one.session.marks] == ["Δ 0.70"]
+    one.says(one.parts.controls, do="default", name="delta", gesture=12, seq=99)
+    until(lambda: one.session.values()["delta"] == 0.4, "the default")
+    until(lambda: len(one.controls["edits"]) == 2, "two entries")
+    one.says(one.parts.controls, do="default", name="delta", gesture=13, seq=100)
+    until(lambda: one.controls["seq"] == 100, "an answer")
+    assert len(one.session.edits) == 4
+
+
+def test_the_last_of_two_quick_edits_wins_in_a_slow_run(room, until):
+    one = room(speed=1.0)
+    one.runs()
+    one.turn("delta", 0.8)
+    one.turn("delta", 0.4)
+    one.turn("k", 3)
+    until(lambda: one.session.values()["k"] == 3, "all three to come into force")
+    assert one.session.values()["delta"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "words"),
+    [
+        ("preset", "mnist-krotof", "mnist-krotov"),
+        ("rule", "ojas", "oja"),
+        ("network", "dense-101", "dense-100"),
+        ("data", "mnist-5", "mnist-5k"),
+        ("data", "/etc", "data set"),
+        ("data", "../../etc/passwd", "data set"),
+        ("data", "C:\\Windows", "data set"),
+        ("network", "__import__('os')", "network"),
+    ],
+)
+def test_a_choice_that_is_none_is_answered_in_words_and_the_run_stays(room, what, name, words):
+    one = room()
+    one.runs()
+    one.choose(what, name)
+    assert words in one.error()
+    assert one.session is one.first
+    assert one.session.state == "running"
+
+
+def test_no_path_of_a_page_is_opened(room, tmp_path, until):
+    folder = tmp_path / "images"
+    for name in ("a", "b"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "one.png").write_bytes(b"no image")
+    one = room()
+    for name in (str(folder), folder.as_uri(), str(folder / "a" / "one.png")):
+        one.choose("data", name)
+        one.heard()
+        assert "data set" in one.error()
+        one.press("step")
+        until(lambda: one.bar["error"] is None, "the pane to go")
+    assert one.session is one.first
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["one.png", "one.png"]
+
+
+def test_images_that_are_not_at_hand_are_not_fetched(room, monkeypatch, tmp_path):
+    monkeypatch.setenv("HEBBLAB_DATA", str(tmp_path / "data"))
+    one = room()
+    one.runs()
+    for what, name in (("data", "fashion-mnist"), ("preset", "fashion-krotov")):
+        one.choose(what, name)
+        assert "hebblab data get fashion-mnist" in one.error()
+    assert one.session is one.first
+    assert one.session.state == "running"
+    assert not (tmp_path / "data").exists() or not any((tmp_path / "data").iterdir())
+
+
+def test_a_choice_makes_a_new_run_and_back_returns(room, until):
+    one = room()
+    one.hello()
+    one.runs()
+    one.choose("rule", "oja")
+    until(lambda: one.bar["choices"]["rule"]["value"] == "oja", "the other rule")
+    second = one.session
+    assert (second.state, second.steps, one.first.state) == ("ready", 0, "paused")
+    assert one.bar["back"] == f"mnist-krotov, step {one.first.steps}"
+    until(lambda: "delta" not in {knob["name"] for knob in one.controls["knobs"]}, "its knobs")
+    assert one.controls["edits"] == []
+    one.runs()
+    one.says(one.parts.bar, do="back")
+    until(lambda: one.session is one.first, "the way back")
+    assert (one.session.state, second.state) == ("paused", "paused")
+    # One predecessor: another choice ends the one before it.
+    one.choose("network", "dense-400")
+    until(lambda: one.session.frame().weights.shape[0] == 400, "another network")
+    until(lambda: second.state == "stopped", "the end of the run before the last")
+    until(lambda: one.bar["choices"]["preset"]["value"] == "", "a preset of one's own")
+    third = one.session
+    one.choose("preset", "mnist-soft-wta")
+    until(lambda: one.session is not third, "another preset")
+    until(lambda: third.state == "stopped", "the end of a run that was never started")
+
+
+def test_a_session_that_was_given_is_never_stopped(room, until):
+    one = room(owned=False)
+    one.runs()
+    one.choose("rule", "oja")
+    until(lambda: one.session is not one.first, "another run")
+    one.runs()
+    made = one.session
+    one.choose("rule", "instar")
+    until(lambda: one.session is not made, "a third run")
+    one.desk.close()
+    assert (one.first.state, made.state) == ("paused", "stopped")
+    one.first.step()
+
+
+def test_unknown_layers_speeds_and_buttons_change_nothing(room):
+    one = room()
+    speed = one.session.speed
+    one.says(one.parts.controls, do="layer", name="conv9")
+    one.says(one.parts.bar, do="speed", value="1e9")
+    one.says(one.parts.bar, do="press", button="explode")
+    one.says(one.parts.weights, do="page", value=10**6)
+    one.says(one.parts.weights, do="choose", unit=10**6)
+    one.says(one.parts.weights, do="painted", id=10**6)
+    one.heard()
+    assert (one.session.speed, one.session.state) == (speed, "ready")
+    assert one.bar["error"] is None
+    assert one.parts.weights.view["chosen"] is None
+    one.says(one.parts.bar, do="speed", value="10")
+    one.heard()
+    assert one.session.speed == 10.0
+
+
+def test_a_served_run_that_nobody_watches_pauses_until_a_page_is_back(room, until):
+    one = room(served=True)
+    one.hello()
+    one.runs()
+    one.clock.skip(GONE / 2)
+    count = one.session.steps
+    until(lambda: one.session.steps > count + 20, "that it goes on")
+    one.clock.skip(GONE)
+    until(lambda: one.session.state == "paused", "a pause")
+    held = one.session.steps
+    one.hello()
+    until(lambda: one.session.steps > held, "that it goes on")
+    assert one.bar["notice"] == ""
+
+
+def test_a_run_in_a_notebook_goes_on_unwatched(room, until):
+    one = room(served=False)
+    one.hello()
+    one.runs()
+    one.clock.skip(10 * UNTOUCHED)
+    count = one.session.steps
+    until(lambda: one.session.steps > count + 300, "that it goes on")
+
+
+def test_a_served_run_that_nobody_touches_pauses_and_any_key_goes_on(room, until):
+    one = room(served=True)
+    one.hello()
+    one.runs()
+    for _ in range(int(UNTOUCHED // 50)):
+        one.says(one.parts.bar, do="beat")
+        until(lambda: not one.desk._inbox, "the beat to be heard")
+        one.clock.skip(50)
+    one.says(one.parts.bar, do="beat")
+    until(lambda: one.session.state == "paused", "a pause")
+    until(lambda: "five minutes" in one.bar["notice"], "a notice")
+    assert one.bar["idle"] is True
+    one.says(one.parts.bar, do="touch")
+    until(lambda: one.session.state == "running", "that it goes on")
+    until(lambda: one.bar["notice"] == "" and not one.bar["idle"], "no notice")
+
+
+def test_a_key_starts_nothing_that_a_person_paused(room, until):
+    one = room(served=True)
+    one.hello()
+    one.runs()
+    one.press("pause")
+    until(lambda: one.session.state == "paused", "a pause")
+    one.says(one.parts.bar, do="touch")
+    one.heard()
+    assert one.session.state == "paused"
+
+
+def test_the_page_says_what_an_edit_did(room, until):
+    one = room()
+    one.hello()
+
+    def steps(count):
+        for _ in range(count // 10):
+            one.session.step(10)
+            until(lambda: one.session.history["step"][-1] == one.session.steps, "a reading")
+            one.clock.skip(0.5)
+            one.says(one.parts.bar, do="touch")
+
+    steps(300)
+    one.turn("delta", 1.5)
+    until(lambda: one.session.values()["delta"] == 1.5, "the edit")
+    steps(120)
+    until(lambda: one.controls["effect"].startswith("since Δ 1.50"), "the effect")
+    assert "→" in one.controls["effect"]
+    one.press("restart")
+    until(lambda: one.controls["effect"] == "", "a fresh start")
+
+
+def test_a_run_that_fails_is_said_and_restart_begins_anew(room, until):
+    one = room("mnist-hebb-explodes", speed=None)
+    one.hello()
+    one.press("start")
+    until(lambda: one.session.state == "failed", "the failure")
+    assert "step" in one.error()
+    assert "Traceback" in one.bar["error"]["traceback"]
+    until(lambda: all(knob["disabled"] for knob in one.controls["knobs"]), "that no knob acts")
+    one.press("restart")
+    until(lambda: one.bar["state"] == "ready" and one.bar["error"] is None, "a fresh start")
+
+
+def test_a_probe_is_cancelled_or_taken_and_shown(room, until):
+    # With so many units there is time to cancel.
+    one = room(network="dense-2000")
+    one.hello()
+    one.press("probe")
+    until(lambda: not one.bar["can"]["probe"], "a probe under way")
+    accuracy = next(chart for chart in one.parts.charts if chart.panel.name == "accuracy")
+    until(lambda: accuracy.view["header"]["cancel"], "that it can be cancelled")
+    one.says(accuracy, do="cancel-probe")
+    until(lambda: accuracy.view["header"]["progress"] is None, "that it is cancelled")
+    assert one.desk.story().probes == []
+    one.press("probe")
+    until(lambda: one.desk.story().probes, "a result")
+    until(lambda: "random features" in accuracy.view["header"]["text"], "its words")
+    (point,) = one.desk.story().probes
+    assert 0.5 < point.accuracy < 1
+    one.turn("n", 2)
+    until(lambda: one.desk.story().probes[0].stale, "that it is overtaken")
+
+
+def test_what_was_learned_is_sent_as_bytes(room, sent, until):
+    one = room()
+    one.session.step(30)
+    for what in ("history", "weights"):
+        one.says(one.parts.bar, do="save", what=what)
+    until(lambda: len(frames(sent, "file")) == 2, "two files")
+    (history, (table,)), (weights, (tensors,)) = frames(sent, "file")
+    assert history["name"].endswith(".csv")
+    assert table.startswith(b"step,")
+    assert weights["name"] == "mnist-krotov-step-30.safetensors"
+    assert load(tensors)["hidden.weight"].shape == (100, 784)
+
+
+def test_a_stumble_is_said_and_ends_nothing(room, until, monkeypatch):
+    one = room()
+    one.hello()
+    one.runs()
+
+    def stumble(self, story):
+        raise ZeroDivisionError("a chart with no width")
+
+    monkeypatch.setattr(Chart, "tell", stumble)
+    one.turn("delta", 0.5)
+    assert "a chart with no width" in one.error()
+    assert "Traceback" in one.bar["error"]["traceback"]
+    monkeypatch.undo()
+    count = one.session.steps
+    until(lambda: one.session.steps > count + 10, "that it goes on")
+    one.turn("delta", 0.6)
+    until(lambda: one.session.values()["delta"] == 0.6, "that it listens")
+
+
+def test_a_closed_desk_leaves_no_thread_and_hears_nothing(room, until, threads):
+    one = room(network="dense-2000")
+    one.hello()
+    one.runs()
+    one.press("probe")
+    until(lambda: "hebblab-probe" in threads(), "a probe")
+    one.desk.close()
+    until(lambda: threads() == [], "the end of all threads")
+    one.hello()
+    one.press("start")
+    assert threads() == []
+    assert one.session.state == "stopped"
