@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,8 +49,8 @@ window.plot = (name) => {
     points: drawn.data.find((t) => t.name === 'probe')?.x?.length ?? 0,
     marks: (drawn.layout.annotations || []).map((a) => a.text),
     lines: [...drawn.querySelectorAll('.shapelayer path')].length,
-    shapes: [...drawn.querySelectorAll('.cartesianlayer .plot path')]
-      .map((p) => p.getAttribute('d')).join(),
+    shapes: [...drawn.querySelectorAll('.trace path')]
+      .map((p) => p.getAttribute('d') + p.getAttribute('transform')).join(),
   };
 };
 """
@@ -76,6 +78,15 @@ class LabPage:
     @property
     def steps(self) -> int:
         return int(self.text("steps"))
+
+    @property
+    def seed(self) -> str:
+        return self.page.locator(".hl-item:has-text('seed') b").inner_text()
+
+    def until_seed(self, seed: str) -> None:
+        self.page.locator(
+            ".hl-item:has-text('seed') b", has_text=re.compile(f"^{seed}$")
+        ).wait_for()
 
     def until(self, condition: str, argument: Any = None) -> None:
         """Wait for a condition in the page, in JavaScript."""
@@ -148,22 +159,33 @@ class LabPage:
         if self.chosen("preset") != "mnist-krotov":
             self.new_run("mnist-krotov")
         elif self.text("state") == "stopped":
-            self.new_run("mnist-soft-wta")
+            self.choose_preset("mnist-soft-wta")
             self.new_run("mnist-krotov")
         else:
-            self.press("restart")
+            self.restart()
+
+    def restart(self) -> None:
+        self.press("restart")
         self.until("part('state').innerText === 'ready' && part('steps').innerText === '0'")
         self.until("!part('log').childElementCount")
         self.until_painted()
 
-    def new_run(self, preset: str) -> None:
+    def choose_preset(self, preset: str) -> None:
         self.choose("preset", preset)
         self.until(
             """n => part('preset').querySelector('select').value === n
             && part('state').innerText === 'ready'""",
             preset,
         )
+
+    def new_run(self, preset: str) -> None:
+        """Choose a preset, and wait until its own noise is on view."""
+        self.choose_preset(preset)
+        # The images of another run at step 0 look the same from outside: go on and back.
+        self.press("step")
+        self.until_steps(1)
         self.until_painted()
+        self.restart()
 
 
 @contextlib.contextmanager
@@ -178,19 +200,20 @@ def command(*words: str, log: Path, env: dict[str, str]) -> Iterator[tuple[str, 
             text=True,
             start_new_session=True,
         )
-    family: list[psutil.Process] = []
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert url, log.read_text()
         yield url, psutil.Process(process.pid)
+    finally:
+        family: list[psutil.Process] = []
         with contextlib.suppress(psutil.NoSuchProcess):
             family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        process.wait(60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
             process.wait(10)
         process.stdout.close()
         _, left = psutil.wait_procs(family, timeout=10)
@@ -235,10 +258,8 @@ class Traffic:
 
 def faults(page: Page, within: str) -> dict[str, list[str]]:
     """What axe-core finds within an element that is serious or critical: rule, elements."""
-    from axe_playwright_python.base import AXE_SCRIPT
-
-    # Asked through the browser's own protocol: no policy of the page is weakened for it.
-    page.evaluate(AXE_SCRIPT)
+    # Brought in through the browser's own protocol: no policy of the page is weakened for it.
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
     found = page.evaluate("w => axe.run(w, { resultTypes: ['violations'] })", within)
     return {
         one["id"]: [json.dumps(node["target"]) + node["failureSummary"] for node in one["nodes"]]

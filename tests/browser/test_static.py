@@ -277,7 +277,7 @@ def test_the_link_is_lost_within_five_seconds_of_silence(page):
       let now = 0;
       const link = new Link(() => now), seen = [link.state];
       now = 1000; link.hear(); seen.push(link.state);
-      now = 5600; seen.push(link.state);
+      now = 5200; seen.push(link.state);
       now = 5900; seen.push(link.state);
       link.hear(); seen.push(link.state);
       return seen;

@@ -100,8 +100,8 @@ def test_start_changes_the_images_and_the_charts(lab):
     noise, plots = lab.ink(), {name: lab.plot(name) for name in CHARTS}
     lab.press("start")
     lab.until_ink(noise)
-    assert not lab.page.locator(".hl-opening").is_visible()
-    assert lab.part("start").is_disabled()
+    lab.until("document.querySelector('.hl-opening').hidden")
+    lab.until("part('start').disabled && !part('pause').disabled")
     for name in ("convergence", "histogram", "activations"):
         lab.until("([n, d]) => plot(n).data !== d", [name, plots[name]["data"]])
         lab.until("([n, s]) => plot(n).shapes !== s", [name, plots[name]["shapes"]])
@@ -132,7 +132,7 @@ def test_pause_holds_the_step_and_step_takes_one(lab):
 
 
 def test_restart_returns_to_the_same_noise_and_a_new_seed_to_another(lab):
-    noise, seed = lab.ink(), lab.page.locator(".hl-item:has-text('seed') b").inner_text()
+    noise, seed = lab.ink(), lab.seed
     lab.press("step")
     lab.until_steps(1)
     lab.until_ink(noise)
@@ -141,7 +141,7 @@ def test_restart_returns_to_the_same_noise_and_a_new_seed_to_another(lab):
     assert lab.text("state") == "ready"
     lab.press("new-seed")
     other = lab.until_ink(noise)
-    assert lab.page.locator(".hl-item:has-text('seed') b").inner_text() != seed
+    lab.until_seed(str(int(seed) + 1))
     assert (lab.text("state"), lab.steps) == ("ready", 0)
     lab.press("step")
     lab.until_ink(other)
@@ -183,11 +183,10 @@ def test_a_drag_is_one_gesture_that_lights_its_term(lab):
         assert lab.page.locator(".hl-lit").count() >= 1
     mouse.up()
     lab.until("!document.querySelector('.hl-lit')")
-    (entry,) = lab.log()
-    old, new = re.fullmatch(r"Δ (\S+) → (\S+)", entry).groups()
-    assert old == "0.40"
+    new = lab.field("delta").input_value()
     assert 0.64 < float(new) < 0.76
-    lab.until("t => part('knob-delta').querySelector('input[type=text]').value === t", new)
+    lab.until_log(f"Δ 0.40 → {new}")
+    assert len(lab.log()) == 1
     for name in ("convergence", "accuracy"):
         lab.until("([n, t]) => plot(n).marks.includes(t)", [name, f"Δ {new}"])
         assert lab.plot(name)["lines"] == 1
@@ -196,16 +195,16 @@ def test_a_drag_is_one_gesture_that_lights_its_term(lab):
 @pytest.mark.parametrize(
     ("knob", "value", "words"),
     [
-        ("delta", "7", "from 0 to 2"),
-        ("delta", "abc", "abc"),
-        ("delta", "٣", "from 0 to 2"),
-        ("delta", "1e400", "from 0 to 2"),
-        ("delta", "", "from 0 to 2"),
-        ("delta", "9" * 5000, "from 0 to 2"),
-        ("k", "101", "100"),
-        ("k", "1", "2"),
-        ("p", "nan", "number"),
-        ("learning-rate", "-1", "from"),
+        ("delta", "7", "from 0 to 2, not 7."),
+        ("delta", "abc", "from 0 to 2, not 'abc'."),
+        ("delta", "٣", "from 0 to 2, not '٣'."),
+        ("delta", "1e400", "from 0 to 2, not 1e400."),
+        ("delta", "", "from 0 to 2, not ''."),
+        ("delta", "9" * 5000, "from 0 to 2, not '999"),
+        ("k", "101", "from 2 to 100, not 101."),
+        ("k", "1", "from 2 to 100, not 1."),
+        ("p", "nan", "not nan."),
+        ("learning-rate", "-1", "not -1."),
     ],
     ids=lambda value: value[:8] or "empty",
 )
@@ -217,9 +216,9 @@ def test_an_impossible_value_is_refused_in_words_and_the_run_goes_on(opened, kno
         lab.until_state("running")
     place = lab.slider(knob).input_value()
     lab.type(knob, value)
-    lab.until_text("refusal", words)
-    assert lab.part(f"knob-{knob}").locator(".hebblab-refusal").is_visible()
-    assert len(lab.text("refusal")) < 400
+    lab.until_text(f"knob-{knob}", words)
+    assert words in lab.text("refusal")
+    assert len(lab.text("refusal")) < 200
     assert lab.slider(knob).input_value() == place
     lab.until_steps(lab.steps + 3)
     assert (lab.text("state"), lab.log(), lab.text("error")) == ("running", [], "")
@@ -237,12 +236,37 @@ def test_a_valid_value_takes_the_refusal_away(lab):
     lab.until_log("Δ 0.25 → 0.40")
 
 
-def test_a_probe_shows_a_number_and_its_baselines_and_can_be_cancelled(lab):
+def test_the_page_says_what_an_edit_did(lab):
+    lab.choose("speed", "full")
+    lab.press("start")
+    lab.until_steps(150)
+    lab.type("p", "4")
+    lab.until_log("p 2.0 → 4.0")
+    assert "norm" in lab.part("log").locator("li .hl-help").inner_text()
+    lab.until_text("effect", "since p 4.0")
+    lab.pause()
+    lab.choose("speed", "60")
+
+
+def test_a_probe_of_many_units_can_be_cancelled(lab):
+    lab.choose("network", "dense-2000")
+    lab.until_text("weights", "400 of 2,000 units")
+    lab.press("probe")
+    lab.press("cancel-probe")
+    lab.until("part('cancel-probe').disabled && !part('probe').disabled")
+    # What is drawn next would hold a result that came all the same.
+    lab.type("delta", "0.5")
+    lab.until("plot('accuracy').marks.includes('Δ 0.50')")
+    assert lab.plot("accuracy")["points"] == 0
+    assert lab.text("probe-result") == ""
+
+
+def test_a_probe_shows_a_number_and_its_baselines(lab):
     before = lab.plot("accuracy")
     lab.press("start")
     lab.until_steps(30)
+    step = lab.steps
     lab.press("probe")
-    lab.until("!part('cancel-probe').disabled")
     lab.until_text("probe-result", "random features")
     number = r"\d+\.\d %"
     result = rf"({number}) · raw pixels {number} · random features {number}"
@@ -252,17 +276,9 @@ def test_a_probe_shows_a_number_and_its_baselines_and_can_be_cancelled(lab):
     after = lab.plot("accuracy")
     assert after["data"] != before["data"]
     assert after["shapes"] != before["shapes"]
-    assert lab.part("cancel-probe").is_disabled()
-    assert lab.text("state") == "running"
-    lab.press("probe")
-    lab.press("cancel-probe")
     lab.until("part('cancel-probe').disabled && !part('probe').disabled")
-    lab.pause()
-    # The next answer comes after whatever the cancelled one might still have brought.
-    lab.type("delta", "0.5")
-    lab.until("plot('accuracy').marks.includes('Δ 0.50')")
-    assert lab.plot("accuracy")["points"] == 1
-    assert lab.text("probe-result") == text
+    assert lab.text("state") == "running"
+    assert lab.steps > step
 
 
 def test_a_unit_is_chosen_moved_by_arrows_and_let_go(lab):
@@ -275,7 +291,8 @@ def test_a_unit_is_chosen_moved_by_arrows_and_let_go(lab):
     facts = dict(zip(card.locator("dt").all_inner_texts(), card.locator("dd").all_inner_texts(),
                      strict=True))  # fmt: skip
     assert facts["unit"] == "0"
-    assert {"norm", "wins"} <= set(facts)
+    assert re.fullmatch(r"\d+ of 1,000", facts["wins"])
+    assert float(facts["norm ‖w‖₂"]) > 0
     assert lab.page.evaluate("ink('unit').colours") > 20
     first = lab.ink("unit")
     lab.keyboard.press("ArrowRight")
@@ -330,10 +347,11 @@ def test_keys_act_in_the_lab_and_never_while_typing(lab):
     lab.until_state("running")
     lab.keyboard.press("Space")
     lab.until_state("paused")
-    held = lab.steps
     lab.keyboard.press("p")
-    lab.until("!part('cancel-probe').disabled")
-    lab.press("cancel-probe")
+    lab.until("plot('accuracy').points === 1")
+    held = lab.steps + 1
+    lab.keyboard.press(".")
+    lab.until_steps(held)
     lab.keyboard.press("?")
     assert lab.page.locator("dialog[open]").is_visible()
     lab.keyboard.press("Escape")
@@ -350,8 +368,9 @@ def test_keys_act_in_the_lab_and_never_while_typing(lab):
         lab.keyboard.press(key)
     lab.type("delta", "0.6")
     lab.until_log("Δ 0.40 → 0.60")
+    lab.until("plot('accuracy').marks.includes('Δ 0.60')")
     assert (lab.steps, lab.text("state")) == (held, "paused")
-    assert lab.part("cancel-probe").is_disabled()
+    assert lab.plot("accuracy")["points"] == 1
     assert lab.page.locator("dialog").count() == 0
 
 
@@ -373,10 +392,10 @@ def test_another_rule_or_network_is_a_new_run_and_back_leads_back(lab):
     lab.press("start")
     lab.until_steps(10)
     lab.choose("rule", "oja")
-    lab.until_text("equation", "")
     lab.until("part('state').innerText === 'ready' && part('steps').innerText === '0'")
     lab.until("!part('knob-delta') && part('knob-learning-rate')")
-    back = lab.page.locator(".hl-back")
+    back = lab.page.locator(".hl-back:visible")
+    back.wait_for()
     held = int(re.fullmatch(r"back to mnist-krotov, step (\d+)", back.inner_text())[1])
     assert held >= 10
     noise = lab.ink()
@@ -388,7 +407,7 @@ def test_another_rule_or_network_is_a_new_run_and_back_leads_back(lab):
     assert lab.chosen("preset") == "mnist-krotov"
     lab.choose("network", "dense-400")
     lab.until_text("weights", "400 of 400 units")
-    assert lab.chosen("preset") == ""
+    lab.until("part('preset').querySelector('select').value === ''")
     lab.press("start")
     lab.until_steps(3)
 
@@ -396,7 +415,7 @@ def test_another_rule_or_network_is_a_new_run_and_back_leads_back(lab):
 def test_a_temperature_is_one_click_away(lab):
     lab.page.locator(".hl-try").click()
     lab.until("part('knob-temperature')")
-    assert lab.chosen("preset") == "mnist-soft-wta"
+    lab.until("part('preset').querySelector('select').value === 'mnist-soft-wta'")
     assert lab.part("knob-delta").count() == 0
     lab.press("start")
     lab.until_steps(3)
@@ -425,10 +444,12 @@ def test_a_run_that_explodes_ends_in_words_with_its_last_finite_weights(lab):
     assert "finite" in lab.text("error")
     assert not lab.part("error").locator("pre").is_visible()
     lab.part("error").locator("summary").click()
-    assert "Error" in lab.part("error").locator("pre").inner_text()
+    assert "Traceback" in lab.part("error").locator("pre").inner_text()
     lab.until("s => ink().sum !== s && ink().colours > 20", noise)
-    assert all(lab.part(name).is_disabled() for name in ("start", "pause", "step"))
-    assert lab.slider("learning-rate").is_disabled()
+    # What a thread logs must not grow under the Lab.
+    assert lab.page.locator(".jp-OutputArea-output").count() == 1
+    lab.until("['start', 'pause', 'step'].every((name) => part(name).disabled)")
+    lab.until("part('knob-learning-rate').querySelector('input').disabled")
     lab.press("restart")
     lab.until_state("ready")
     assert lab.text("error") == ""
@@ -461,7 +482,7 @@ def test_stop_ends_the_run_and_another_can_be_made(lab):
     assert all(lab.part(name).is_visible() for name in TRANSPORT)
     cannot = {name for name in TRANSPORT if lab.part(name).is_disabled()}
     assert cannot == set(TRANSPORT) - {"probe"}
-    assert lab.slider("delta").is_disabled()
+    lab.until("part('knob-delta').querySelector('input').disabled")
     lab.begin()
     assert not lab.part("start").is_disabled()
 
@@ -520,12 +541,30 @@ def test_a_projector_shows_everything_that_a_run_needs_without_scrolling(lab):
 def test_axe_finds_no_serious_fault_within_the_lab(lab):
     lab.press("start")
     lab.until_steps(10)
+    lab.type("delta", "0.6")
+    lab.until_log("Δ 0.40 → 0.60")
     lab.type("delta", "7")
     lab.until_text("refusal", "from 0 to 2")
     lab.part("weights").locator("canvas").click(position={"x": 20, "y": 20})
     lab.until_text("unit", "nearest unit")
     lab.pause()
-    assert faults(lab.page, ".hebblab-lab") == {}
+    found = {}
+    for scheme in ("dark", "light"):
+        lab.page.emulate_media(color_scheme=scheme)
+        lab.until("dark => document.body.classList.contains('theme-dark') === dark",
+                  scheme == "dark")  # fmt: skip
+        found[scheme] = faults(lab.page, ".hebblab-lab")
+    lab.page.locator(".hl-about").click()
+    found["about"] = faults(lab.page, ".hebblab-lab")
+    lab.keyboard.press("Escape")
+    lab.choose("data", "fashion-mnist")
+    lab.until_text("error", "fashion-mnist")
+    found["error"] = faults(lab.page, ".hebblab-lab")
+    assert not any(found.values()), found
+    # A fault would have been found.
+    lab.page.evaluate("part('lab').append(document.createElement('button'))")
+    assert "button-name" in faults(lab.page, ".hebblab-lab")
+    lab.page.evaluate("part('lab').lastChild.remove()")
 
 
 def test_the_page_asked_no_other_host_and_nothing_complained(opened, server, traffic):
@@ -550,6 +589,6 @@ def test_a_killed_kernel_is_said_within_five_seconds(lab, server):
     killed = lab.page.evaluate("Date.now()")
     kernel.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
     lab.until_text("link", "connection lost")
-    assert lab.page.evaluate("said") - killed <= 5500
+    assert lab.page.evaluate("said") - killed <= 5000
     assert lab.text("state") == "not connected"
     assert all(lab.part(name).is_disabled() for name in TRANSPORT if name != "cancel-probe")

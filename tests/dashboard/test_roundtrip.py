@@ -61,28 +61,30 @@ class Kernel:
                 return reply["content"]["subshell_id"]
 
     def begin(self, code):
-        """Ask for a cell to be run, and wait until it runs."""
-        asked = self.client.execute(code)
+        """Ask for a cell to be run, and wait until its own first line has run."""
+        asked = self.client.execute(f"print('now', flush=True)\n{code}")
         while True:
             message = self.client.get_iopub_msg(timeout=LIMIT)
-            if message["parent_header"].get("msg_id") == asked and message["msg_type"] == (
-                "execute_input"
-            ):
+            ours = message["parent_header"].get("msg_id") == asked
+            if ours and message["msg_type"] in ("stream", "error"):
+                assert message["content"].get("text") == "now\n", message["content"]
                 return asked
 
     def end(self, asked, nudge=None):
         """Wait for a cell's end, and return the value of its last line.
 
-        `nudge` is called whenever the kernel is silent for a second.
+        `nudge` is called every second until then.
         """
         value, failed = None, None
-        end = time.monotonic() + LIMIT
+        end, due = time.monotonic() + LIMIT, time.monotonic() + 1.0
         while True:
+            if nudge and time.monotonic() > due:
+                due += 1.0
+                nudge()
             try:
-                message = self.client.get_iopub_msg(timeout=1.0 if nudge else LIMIT)
+                message = self.client.get_iopub_msg(timeout=0.2 if nudge else LIMIT)
             except queue.Empty:
                 assert nudge and time.monotonic() < end, "the cell does not end"
-                nudge()
                 continue
             if message["parent_header"].get("msg_id") != asked:
                 continue
