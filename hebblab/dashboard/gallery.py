@@ -11,7 +11,7 @@ from .weights import Weights
 
 LOST = 10.0  # seconds after which an unanswered frame is given up
 SLOWEST = 2.0  # seconds that a painting is taken for at the most
-PACE = 0.095  # seconds between frames at the least
+PACE = 0.075  # seconds between frames at the least; the wait for a batch edge comes on top
 
 
 class Screen:

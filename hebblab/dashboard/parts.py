@@ -116,6 +116,11 @@ class Part(anywidget.AnyWidget):  # type: ignore[misc]
         self._accepts = {"hello": {"hidden": flag}} | dict(self.events)
         self.add_class(f"hl-{self.name}")
         self.on_msg(self._receive)
+        # ipykernel moves a comm's messages to the shell whose request was the current one when the
+        # comm last sent anything. Parts send all the time, so that would be the main shell, where
+        # nobody hears while a cell runs: what a page sends is heard on the shell on which it came.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda data, own: own
 
     def show(self, view: View) -> bool:
         """Show this view; return whether it differed from the last one and was sent.

@@ -60,7 +60,13 @@ def write(figures: list[Figure]) -> None:
     known: dict[str, Figure] = {}
     for line in block[0].splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("| ") and len(cells) == 3 and cells[0] and cells[1] != "found":
+        if (
+            line.startswith("| ")
+            and len(cells) == 3
+            and cells[0]
+            and cells[0] != "---"
+            and cells[1] != "found"
+        ):
             known[cells[0]] = Figure(*cells)
     known.update({one.what: one for one in figures})
     made = f"{table(known.values())}\n\nMeasured on {machine()} by `python -m tests.benchmarks`.\n"

@@ -3,6 +3,8 @@
 import statistics
 import time
 
+from playwright.sync_api import TimeoutError
+
 from .figures import Figure
 from .served import browser, idle_memory, kernels, server
 
@@ -15,7 +17,7 @@ _CHANGED = """() => {
 
 def measure() -> list[Figure]:
     """Return when the last page was usable, how soon each ran, memory and speed a student."""
-    failed = 0
+    failed = silent = 0
     answers: list[float] = []
     with server("--max-visitors", str(PAGES + 2)) as (address, process), browser() as chromium:
         contexts = [chromium.new_context() for _ in range(PAGES)]
@@ -32,13 +34,17 @@ def measure() -> list[Figure]:
                     " return b && !b.disabled; }",
                     timeout=180_000,
                 )
-            except Exception:
+            except TimeoutError:
                 failed += 1
         usable = time.perf_counter() - began
         for page in pages:
             started = time.perf_counter()
-            page.locator(".hebblab-start").click(timeout=60_000)
-            page.wait_for_function(_CHANGED, timeout=60_000)
+            try:
+                page.locator(".hebblab-start").click(timeout=60_000)
+                page.wait_for_function(_CHANGED, timeout=60_000, polling=20)
+            except TimeoutError:
+                silent += 1
+                continue
             answers.append(time.perf_counter() - started)
         time.sleep(10)
         before = [_steps(page) for page in pages]
@@ -55,7 +61,8 @@ def measure() -> list[Figure]:
         ),
         Figure(
             "Start → first change, while the others train",
-            f"{statistics.median(answers):.2f} s median, {max(answers):.2f} s at most",
+            f"{statistics.median(answers):.2f} s median, {max(answers):.2f} s at most, "
+            f"{silent} without a change in a minute",
             "< 1 s",
             (("room-first-change", f"{statistics.median(answers):.1f} s"),),
         ),
