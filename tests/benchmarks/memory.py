@@ -43,6 +43,7 @@ def measure() -> list[Figure]:
             "resident memory of a live kernel on `mnist-5k`",
             f"{resident[-1]:.0f} MB ({_parts()})",
             "< 400 MB with the CPU wheel",
+            (("kernel-memory", f"{resident[-1]:.0f} MB"),),
         ),
     ]
 

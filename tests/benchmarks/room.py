@@ -57,24 +57,19 @@ def measure() -> list[Figure]:
             f"{PAGES} pages opened within ten seconds, each usable",
             f"all {PAGES - failed} after {usable:.0f} s, {failed} failed",
             "90 s, none fails",
-            (("room-usable", f"{usable:.0f} s"), ("server-memory", f"{own:.0f} MB")),
         ),
         Figure(
             "Start → first change, while the others train",
             f"{statistics.median(answers):.2f} s median, {max(answers):.2f} s at most, "
             f"{silent} without a change in a minute",
             "< 1 s",
-            (("room-first-change", f"{statistics.median(answers):.1f} s"),),
         ),
         Figure(
             "a student's share of this machine then",
-            f"{statistics.median(memory):.0f} MB, {statistics.median(rates):.0f} steps/s "
+            f"{statistics.median(memory):.0f} MB beside the server's {own:.0f} MB, "
+            f"{statistics.median(rates):.0f} steps/s "
             f"(slowest {min(rates):.0f})",
             "stated",
-            (
-                ("student-memory", f"{statistics.median(memory):.0f} MB"),
-                ("room-speed", f"{statistics.median(rates):.0f}"),
-            ),
         ),
     ]
 
