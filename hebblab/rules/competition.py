@@ -85,6 +85,7 @@ def compete(
     k: int = 1,
     temperature: float = 1.0,
     exponent: float = 1.0,
+    thresholds: Tensor | None = None,
 ) -> Tensor:
     """Return the activity Y (samples, units) that a rule multiplies with.
 
@@ -97,6 +98,8 @@ def compete(
         k: Number of winners.
         temperature: Of the softmax.
         exponent: Of the proportional competition.
+        thresholds: (units,), subtracted from the scores of "hard" and "graded", where nobody
+            wins with less than nothing left.
     """
     if competition == "none":
         return responses
@@ -108,7 +111,13 @@ def compete(
     if competition == "proportional":
         parts = scores.clamp_min(0).pow(exponent)
         return parts / parts.sum(dim=1, keepdim=True).clamp_min(_TINY) * alive
-    won = torch.zeros_like(scores).scatter_(1, ranked(scores, k), 1.0).mul_(alive)
+    if thresholds is None:
+        won = torch.zeros_like(scores).scatter_(1, ranked(scores, k), 1.0).mul_(alive)
+    else:
+        lifted = scores - thresholds
+        best = ranked(lifted, k)
+        positive = (lifted.gather(1, best) > 0).to(scores.dtype)
+        won = torch.zeros_like(scores).scatter_(1, best, positive).mul_(alive)
     return won if competition == "hard" else won.mul_(responses)
 
 

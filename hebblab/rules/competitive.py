@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from hebblab.knobs import Value, knob
-from hebblab.rules.competition import SIMILARITIES, alive, compete, scores
+from hebblab.knobs import Value
+from hebblab.rules import declared, thresholds
+from hebblab.rules.competition import alive, compete, scores
 from hebblab.rules.reductions import count, pulled
 from hebblab.rules.registry import register
 from hebblab.rules.rule import Rule, Statistics
@@ -15,24 +16,19 @@ from hebblab.rules.rule import Rule, Statistics
 class _Winners(Rule):
     """Units share an image by r; each moves towards it by its share."""
 
-    similarity: str = knob(
-        "cosine",
-        symbol="similarity",
-        choices=SIMILARITIES,
-        advanced=True,
-        help="What units are compared by when they compete.",
-    )
-    reduction: str = knob(
-        "share",
-        symbol="reduction",
-        choices=("share", "share2", "mean", "sum", "max"),
-        advanced=True,
-        help="What the summed update is divided by; share is each unit's own part of the images.",
-    )
+    teachable: ClassVar[bool] = True
 
-    def shares(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Return r (samples, units)."""
+    similarity: str = declared.similarity("cosine")
+    reduction: str = declared.reduction("share", ("share", "share2", "mean", "sum", "max"))
+
+    def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Return r (samples, units); a teacher's targets multiply the scores."""
         raise NotImplementedError
+
+    def compared(self, inputs: Tensor, weights: Tensor, targets: Tensor | None) -> Tensor:
+        """Return the scores of a competition among the units that a teacher allows."""
+        ranking = self.ranking(inputs, weights)
+        return ranking if targets is None else ranking * targets
 
     def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the scores that units compete by, (samples, units)."""
@@ -45,15 +41,18 @@ class _Winners(Rule):
 
         With `reduction="share2"` the first two are of R².
         """
-        shares = self.shares(inputs, weights)
+        shares = self.shares(inputs, weights, targets)
         if targets is not None:
-            shares = shares * targets
+            # A score that the teacher put to zero beats a negative one, and would move a whole
+            # step under "share" even with next to nothing.
+            shares = shares * (targets != 0)
         active = shares.sum(dim=0)
         samples = count(inputs)
+        fired = thresholds.fired(self, shares)
         if self.reduction == "share2":
             shares = shares.square()
-            return shares.T @ inputs, shares.sum(dim=0), active, samples
-        return shares.T @ inputs, active, active.clone(), samples
+            return shares.T @ inputs, shares.sum(dim=0), active, samples, *fired
+        return shares.T @ inputs, active, active.clone(), samples, *fired
 
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return RᵀX - diag(ΣR) W, divided as `reduction` says."""
@@ -92,21 +91,17 @@ class HardWTA(_Winners):
     advice = "Raise k and watch several units settle on the same digit."
     starting_knobs: ClassVar[Mapping[str, Value]] = {"similarity": "dot"}
 
-    k: int = knob(
-        1,
-        symbol="k",
-        title="winners",
-        low=1,
-        high=100_000,
-        slider=(1, 20),
-        up_to="units",
-        help="How many units learn from each image.",
-    )
+    k: int = declared.winners("How many units learn from each image.")
 
-    def shares(self, inputs: Tensor, weights: Tensor) -> Tensor:
+    def winners_wanted(self) -> int:
+        """Return k."""
+        return self.k
+
+    def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return 1 for the k best units of each sample, else 0."""
-        compared = self.ranking(inputs, weights)
-        return compete(compared, compared, alive(inputs), "hard", k=self.k)
+        compared = self.compared(inputs, weights, targets)
+        held = thresholds.of(self)
+        return compete(compared, compared, alive(inputs), "hard", k=self.k, thresholds=held)
 
 
 @register
@@ -140,18 +135,11 @@ class SoftWTA(_Winners):
     advice = "Turn the temperature up until all units become the mean image, and back."
     learning_rate = 0.2
 
-    temperature: float = knob(
-        0.02,
-        symbol="T",
-        title="temperature",
-        low=1e-3,
-        high=100,
-        scale="log",
-        slider=(1e-3, 1),
-        help="How softly units share an image: low means one winner.",
+    temperature: float = declared.temperature(
+        0.02, "How softly units share an image: low means one winner.", slider=(1e-3, 1)
     )
 
-    def shares(self, inputs: Tensor, weights: Tensor) -> Tensor:
+    def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return the softmax of score / temperature."""
-        compared = self.ranking(inputs, weights)
+        compared = self.compared(inputs, weights, targets)
         return compete(compared, compared, alive(inputs), "softmax", temperature=self.temperature)

@@ -1,76 +1,54 @@
 """Hebb's rule and the two that give it a bound: Grossberg's instar and Oja's."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from hebblab.knobs import Value, knob
-from hebblab.rules.competition import COMPETITIONS, SIMILARITIES, alive, compete, scores
-from hebblab.rules.reductions import REDUCTIONS, count, pulled, reduce
+from hebblab.rules import declared, thresholds
+from hebblab.rules.competition import COMPETITIONS, alive, compete, scores
+from hebblab.rules.reductions import count, pulled, reduce
 from hebblab.rules.registry import register
 from hebblab.rules.rule import Rule, Statistics
 
 _LIVELY = ("hard", "graded", "softmax", "proportional", "relu")
 
 
-def _reduction(default: str) -> Any:
-    return knob(
-        default,
-        symbol="reduction",
-        choices=REDUCTIONS,
-        advanced=True,
-        help="What the summed update is divided by.",
-    )
-
-
 class _Competing(Rule):
     """A rule whose activity Y comes from a declared competition."""
 
+    teachable: ClassVar[bool] = True
+
     competition: str = "none"
-    similarity: str = knob(
-        "dot",
-        symbol="similarity",
-        choices=SIMILARITIES,
-        advanced=True,
-        help="What units are compared by when they compete.",
-    )
-    k: int = knob(
-        1,
-        symbol="k",
-        title="winners",
-        low=1,
-        high=100_000,
-        slider=(1, 20),
-        up_to="units",
-        help="How many units win each image, where winners are counted.",
-    )
-    temperature: float = knob(
-        1.0,
-        symbol="T",
-        title="temperature",
-        low=1e-3,
-        high=100,
-        scale="log",
-        help="How softly units compete, where they share an image by softmax.",
+    similarity: str = declared.similarity("dot")
+    k: int = declared.winners("How many units win each image, where winners are counted.")
+    temperature: float = declared.temperature(
+        1.0, "How softly units compete, where they share an image by softmax."
     )
 
     def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the scores that units compete by, (samples, units)."""
         return scores(inputs, weights, inputs @ weights.T, self.similarity)
 
-    def activity(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Return Y (samples, units)."""
+    def winners_wanted(self) -> int | None:
+        """Return k where winners are counted."""
+        return self.k if self.competition in ("hard", "graded") else None
+
+    def activity(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Return Y (samples, units), times a teacher's targets."""
         responses = inputs @ weights.T
-        return compete(
+        activity = compete(
             responses,
             scores(inputs, weights, responses, self.similarity),
             alive(inputs),
             self.competition,
             k=self.k,
             temperature=self.temperature,
+            thresholds=thresholds.of(self),
         )
+        return activity if targets is None else activity * targets
 
 
 @register
@@ -106,9 +84,7 @@ class Hebb(_Competing):
     learning_rate = 0.01
     row_norm = True
 
-    competition: str = knob(
-        "none", symbol="competition", choices=COMPETITIONS, help="How units compete for an image."
-    )
+    competition: str = declared.competition("none", COMPETITIONS)
     weight_decay: float = knob(
         0.0,
         symbol="λ",
@@ -117,18 +93,19 @@ class Hebb(_Competing):
         high=1,
         help="How much of every weight is forgotten in a step.",
     )
-    reduction: str = _reduction("mean")
+    reduction: str = declared.reduction("mean")
 
     def statistics(
         self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
     ) -> Statistics:
         """Return YᵀX (units, fan_in), Σ|Y| (units,) and the number of samples."""
-        activity = self.activity(inputs, weights)
-        return activity.T @ inputs, activity.abs().sum(dim=0), count(inputs)
+        activity = self.activity(inputs, weights, targets)
+        fired = thresholds.fired(self, activity)
+        return activity.T @ inputs, activity.abs().sum(dim=0), count(inputs), *fired
 
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return YᵀX, divided as `reduction` says, less the weight decay."""
-        summed, active, samples = statistics
+        summed, active, samples, *_ = statistics
         change = reduce(summed, self.reduction, samples=samples, activity=active)
         return change - self.weight_decay * weights if self.weight_decay else change
 
@@ -164,20 +141,19 @@ class Instar(_Competing):
     # A mean over all images moves 100 units too little to see.
     starting_knobs: ClassVar[Mapping[str, Value]] = {"reduction": "share"}
 
-    competition: str = knob(
-        "hard", symbol="competition", choices=_LIVELY, help="How units compete for an image."
-    )
-    reduction: str = _reduction("mean")
+    competition: str = declared.competition("hard", _LIVELY)
+    reduction: str = declared.reduction("mean")
 
     def statistics(
         self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
     ) -> Statistics:
         """Return YᵀX (units, fan_in), ΣY, Σ|Y| (units,) and the number of samples."""
-        activity = self.activity(inputs, weights)
+        activity = self.activity(inputs, weights, targets)
         if self.competition == "graded":
             activity = activity.clamp_min(0)
+        fired = thresholds.fired(self, activity)
         total = activity.sum(dim=0)
-        return activity.T @ inputs, total, total.clone(), count(inputs)
+        return activity.T @ inputs, total, total.clone(), count(inputs), *fired
 
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return YᵀX - diag(ΣY) W, divided as `reduction` says."""
@@ -216,10 +192,8 @@ class Oja(_Competing):
     initial_weights = "normal(0, 0.02)"
     learning_rate = 0.01
 
-    competition: str = knob(
-        "none", symbol="competition", choices=COMPETITIONS, help="How units compete for an image."
-    )
-    reduction: str = _reduction("mean")
+    competition: str = declared.competition("none", COMPETITIONS)
+    reduction: str = declared.reduction("mean")
 
     @property
     def norm(self) -> float:
@@ -230,9 +204,11 @@ class Oja(_Competing):
         self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
     ) -> Statistics:
         """Return YᵀX (units, fan_in), ΣY², Σ|Y| (units,) and the number of samples."""
-        activity = self.activity(inputs, weights)
+        activity = self.activity(inputs, weights, targets)
+        fired = thresholds.fired(self, activity)
         squares = torch.linalg.vector_norm(activity, dim=0).square_()
-        return activity.T @ inputs, squares, activity.abs().sum(dim=0), count(inputs)
+        active = activity.abs().sum(dim=0)
+        return activity.T @ inputs, squares, active, count(inputs), *fired
 
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return YᵀX - diag(ΣY²) W, divided as `reduction` says."""

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hebblab.knobs import knob
 from hebblab.nn.scratch import Scratch
+from hebblab.rules import declared
 from hebblab.rules.competition import ranked, stable_order
 from hebblab.rules.reductions import count, largest, reduce
 from hebblab.rules.registry import register
@@ -58,53 +58,11 @@ class KrotovHopfield(Rule):
         "alike. Then raise k: the push goes to units that matched less."
     )
 
-    delta: float = knob(
-        0.4,
-        symbol="Δ",
-        title="anti-Hebbian",
-        low=0,
-        high=2,
-        slider=(0, 1),
-        step=0.01,
-        help="How hard the k-th is pushed away.",
-    )
-    k: int = knob(
-        2,
-        symbol="k",
-        title="rank pushed away",
-        low=2,
-        high=100_000,
-        slider=(2, 20),
-        up_to="units",
-        help="Which runner-up unlearns.",
-    )
-    p: float = knob(
-        2.0,
-        symbol="p",
-        title="norm",
-        low=1.01,
-        high=8,
-        slider=(2, 6),
-        step=0.5,
-        help="The norm that weights are held at.",
-    )
-    reduction: str = knob(
-        "max",
-        symbol="reduction",
-        choices=("max", "mean", "sum"),
-        advanced=True,
-        help="What the summed update is divided by.",
-    )
-    precision_floor: float = knob(
-        1e-30,
-        symbol="ε₀",
-        title="precision floor",
-        low=1e-30,
-        high=1e-3,
-        scale="log",
-        advanced=True,
-        help="Smallest divisor, so that a zero update stays zero.",
-    )
+    delta: float = declared.delta("How hard the k-th is pushed away.")
+    k: int = declared.rank()
+    p: float = declared.p_norm()
+    reduction: str = declared.reduction("max", ("max", "mean", "sum"))
+    precision_floor: float = declared.precision_floor()
 
     _ordinals: ClassVar[dict[int, str]] = {1: "st", 2: "nd", 3: "rd"}
 

@@ -37,8 +37,8 @@ def reduce(
 
 
 def pulled(statistics: tuple[Tensor, ...], weights: Tensor, reduction: str) -> Tensor:
-    """Return A - diag(c) W divided as `reduction` says, for statistics (A, c, Σ|r|, samples)."""
-    hebbian, pull, active, samples = statistics
+    """Return A - diag(c) W divided as `reduction` says, for statistics (A, c, Σ|r|, samples, …)."""
+    hebbian, pull, active, samples, *_ = statistics
     summed = torch.addcmul(hebbian, pull[:, None], weights, value=-1)
     return reduce(summed, reduction, samples=samples, activity=active)
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import PrivateAttr
 from torch import Tensor
 
 from hebblab.errors import InvalidValue
 from hebblab.knobs import Knobbed, Value
 from hebblab.nn.scratch import Scratch
+from hebblab.rules import thresholds
 
 Statistics = tuple[Tensor, ...]
 
@@ -29,7 +31,8 @@ class Rule(Knobbed):
 
     A rule sees `inputs` (samples, fan_in) and `weights` (units, fan_in) of one floating dtype and
     device, never a layer. It gives what to ADD to the weights before the learning rate; neither
-    argument is changed.
+    argument is changed. What it holds beside its knobs (lateral weights, thresholds) stands in
+    `buffers`; only `advance` moves it.
 
     A rule is written as two halves. `statistics` sums over samples, so that those of two halves
     of a batch add up to those of the whole; `change` does what is not linear in the batch.
@@ -48,6 +51,7 @@ class Rule(Knobbed):
         learning_rate: Rate that suits pixels in [0, 1].
         starting_knobs: Knobs that a fresh run sets when it is switched to this rule.
         row_norm: Whether a fresh run holds the rows at Euclidean norm 1 after each step.
+        teachable: Whether `statistics` heeds a teacher's `targets`.
     """
 
     kind: ClassVar[str] = "knob"
@@ -61,11 +65,50 @@ class Rule(Knobbed):
     learning_rate: ClassVar[float] = 0.1
     starting_knobs: ClassVar[Mapping[str, Value]] = {}
     row_norm: ClassVar[bool] = False
+    teachable: ClassVar[bool] = False
+
+    _buffers: dict[str, Tensor] = PrivateAttr(default_factory=dict)
+    _threshold_rate: float = PrivateAttr(0.0)
 
     @property
     def norm(self) -> float | None:
         """The p of the p-norm that the rule holds at 1, or None where it holds none."""
         return None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the rule bounds its weights itself, so that unit-norm rows would fight it."""
+        return self.norm is not None
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """What the rule holds beside its knobs, by name."""
+        return self._buffers
+
+    def hold(self, buffers: dict[str, Tensor]) -> None:
+        """Hold other buffers, such as those of another group of a grouped convolution."""
+        self._buffers = buffers
+
+    def winners_wanted(self) -> int | None:
+        """Return how many units win a sample; None where nobody does."""
+        return None
+
+    def homeostasis(self, thresholds: Tensor | None, rate: float = 0.0) -> None:
+        """Hold thresholds (units,), which `advance` moves at `rate`; None lets go of them.
+
+        Raises:
+            InvalidValue: The rule has no winners whose number could be evened out.
+        """
+        if thresholds is None:
+            self._buffers.pop("thresholds", None)
+            return
+        if self.winners_wanted() is None:
+            raise InvalidValue(
+                f"Adaptive thresholds even out who wins, and {self.name!r} as it is set has no "
+                "winners. Choose 'hard-wta', or a competition of winners (hard, graded)."
+            )
+        self._buffers["thresholds"] = thresholds
+        self._threshold_rate = rate
 
     def in_words(self) -> str:
         """Return what the present values mean, in one sentence; empty where it says nothing new."""
@@ -110,12 +153,20 @@ class Rule(Knobbed):
         """
         return self.change(self.statistics(inputs, weights), weights)
 
+    def filters(self, weights: Tensor) -> Tensor:
+        """Return what units answer to, (units, fan_in): what is drawn and probed."""
+        return weights
+
     def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return what units are ranked by when they compete, (samples, units)."""
         return inputs @ weights.T
 
     def advance(self, statistics: Statistics, learning_rate: float) -> None:
         """Move what the rule holds beside its knobs; called once a step, after the weights."""
+        held, k = thresholds.of(self), self.winners_wanted()
+        if held is not None and k is not None:
+            *_, samples, fired = statistics
+            thresholds.adapt_(held, fired, samples, k, self._threshold_rate)
 
     def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
         """Return the update by a faster way that equals `update`, or None where there is none.

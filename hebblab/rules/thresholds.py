@@ -1,0 +1,39 @@
+"""Homeostasis: thresholds that rise for units which win too often, until all win alike."""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from hebblab.rules.rule import Rule
+
+NAME = "thresholds"
+
+
+def of(rule: "Rule") -> Tensor | None:
+    """Return the thresholds θ (units,) that a rule holds, or None where it holds none."""
+    return rule.buffers.get(NAME)
+
+
+def fired(rule: "Rule", won: Tensor) -> tuple[Tensor, ...]:
+    """Return how often each unit won, as a further statistic, where thresholds ask for it.
+
+    Args:
+        rule: Any rule.
+        won: (samples, units), not zero where a unit won.
+    """
+    return () if of(rule) is None else ((won != 0).sum(dim=0),)
+
+
+def adapt_(thresholds: Tensor, fired: Tensor, samples: Tensor, k: int, rate: float) -> None:
+    """Move thresholds in place: θ += μ (share of samples won - k/units).
+
+    Source: Miconi 2021, whose target is the same; any other makes all thresholds run away.
+
+    >>> thresholds = torch.zeros(2)
+    >>> adapt_(thresholds, torch.tensor([3, 1]), torch.tensor(4), k=1, rate=0.5)
+    >>> thresholds
+    tensor([ 0.1250, -0.1250])
+    """
+    share = fired.to(thresholds.dtype) / samples.to(thresholds.dtype)
+    thresholds.add_(share.sub_(k / len(thresholds)), alpha=rate)
