@@ -23,6 +23,7 @@ _NAMES = {
     "Rule": "rules",
     "Rows": "rules",
     "KrotovsRule": "rules",
+    "LayerOptions": "training",
     "Local": "training",
     "HebbianTrainer": "training",
     "SupervisedTrainer": "training",
@@ -52,6 +53,7 @@ __all__ = [
     "Knob",
     "KrotovsRule",
     "Lab",
+    "LayerOptions",
     "LayerView",
     "Local",
     "ProbeResult",
@@ -117,6 +119,7 @@ if TYPE_CHECKING:
     from hebblab.training import (
         HebbianEvaluator,
         HebbianTrainer,
+        LayerOptions,
         Local,
         SupervisedEvaluator,
         SupervisedTrainer,

@@ -52,7 +52,11 @@ def unknown(kind: str, name: object, known: Iterable[str], advice: str = "") -> 
     There is no rule 'ojo'. Did you mean 'oja'? Known: hebb, oja.
     """
     names = sorted(known)
-    near = get_close_matches(name[:80], names, n=1, cutoff=0.5) if isinstance(name, str) else []
+    near: list[str] = []
+    if isinstance(name, str):
+        # The beginning of a name is more likely meant than one that looks alike.
+        begun = [one for one in names if len(name) > 2 and one.startswith(name)]
+        near = begun[:1] or get_close_matches(name[:80], names, n=1, cutoff=0.5)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     listed = f" Known: {', '.join(names)}." if names else ""
     return UnknownName(

@@ -7,49 +7,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hebblab.data import worlds
 from hebblab.errors import InvalidValue, UnknownName, shown, unknown
 from hebblab.knobs import Knob, Knobbed, Value, knob, words
-from hebblab.nn import RePU, initial
+from hebblab.nn import initial
 from hebblab.rules import Rule, create, get
+from hebblab.training import OPTIONS, LayerOptions, refuse_contradictions
 from hebblab.training.schedules import DECAYS
 
 EVERY_LAYER = "*"
+SCHEDULES = ("in-order", "simultaneous", "greedy")
 _MOST_STEPS = 1_000_000_000
-
-
-class LayerOptions(Knobbed):
-    """What a recipe says of one layer beside its rule's knobs."""
-
-    kind: ClassVar[str] = "knob"
-
-    learning_rate: float = knob(
-        0.1,
-        symbol="η",
-        title="learning rate",
-        low=0,
-        high=10,
-        scale="log",
-        slider=(1e-4, 1),
-        help="How large a step is.",
-    )
-    row_norm: bool = knob(
-        False,
-        symbol="‖w‖",
-        title="unit-norm rows",
-        advanced=True,
-        help="Put every unit's weights back to length one after each step.",
-    )
-    n: float = knob(
-        1.0,
-        **{
-            key: getattr(RePU.knob(), key)
-            for key in ("symbol", "title", "low", "high", "step", "help")
-        },
-        slider=(0.5, 8.0),
-    )
-
-
-OPTIONS: dict[str, Knob] = LayerOptions.declared()
+# What a network's builder may have set; a recipe that says nothing leaves it.
+OF_THE_NETWORK = frozenset({"n", "triangle", "input_norm"})
 
 
 class Recipe(Knobbed):
@@ -61,7 +31,7 @@ class Recipe(Knobbed):
         data: Name of a data set, or path of a folder or an .npz file.
         network: Name of a network.
         rules: By layer name ("*" for every Hebbian layer): {"rule": name, **knobs, "init": start,
-            "learning_rate": rate, "n": exponent, "row_norm": switch}.
+            "learning_rate": rate, **options}; see `hl.LayerOptions`.
         batch_size: Images a step.
         epochs: Passes over the training images; or
         steps: Batches in all.
@@ -69,7 +39,11 @@ class Recipe(Knobbed):
         learning_rate: Of every layer that says none of its own; the first rule's by default.
         decay: "none", or "linear": rate × max(decay_floor, 1 - step/steps).
         decay_floor: Share of the rate at which a decay ends.
+        schedule: Whether layers learn "in-order" in each step, all from the weights of the step
+            before ("simultaneous"), or one after another ("greedy", an equal share of the steps
+            each).
         centre: Subtract the mean training image.
+        world: Knobs of a two-dimensional world, such as {"elongation": 3}.
         speed: Steps a second at most; None as fast as it goes. Changes no weight.
         seed: Of everything random in the run.
         threads: Of torch; another number changes bits.
@@ -107,7 +81,11 @@ class Recipe(Knobbed):
     decay_floor: float = knob(
         0.0, title="decay floor", low=0, high=1, help="Share of the rate at which a decay ends."
     )
+    schedule: str = knob(
+        "in-order", choices=SCHEDULES, help="When which of several layers learns.", advanced=True
+    )
     centre: bool = knob(False, help="Subtract the mean training image.")
+    world: dict[str, Any] = Field(default_factory=dict)
     speed: float | None = None
     seed: int = knob(1, low=0, high=2**63 - 1, help="Of everything random in the run.")
     threads: int = knob(1, low=1, high=256, help="Threads of torch; another number changes bits.")
@@ -166,6 +144,23 @@ class Recipe(Knobbed):
     def _path(cls, value: Any) -> Any:
         return os.fspath(value) if isinstance(value, os.PathLike) else value
 
+    @field_validator("world", mode="before")
+    @classmethod
+    def _world(cls, given: Any, info: Any) -> dict[str, Any]:
+        if not isinstance(given, Mapping):
+            raise InvalidValue(
+                f'world must be a dictionary such as {{"noise": 0.1}}, not {shown(given)}.'
+            )
+        name = info.data.get("data")
+        if not given:
+            return {}
+        if name not in worlds.available():
+            raise InvalidValue(
+                f"Only two-dimensional worlds have knobs ({', '.join(worlds.available())}); "
+                f"{shown(name)} is none. Leave world empty."
+            )
+        return dict(worlds.get(name)(**given).values())
+
     @field_validator("epochs", "steps", "learning_rate", "speed", mode="before")
     @classmethod
     def _optional(cls, value: Any, info: Any) -> Any:
@@ -207,12 +202,16 @@ class Recipe(Knobbed):
         knobs = {key: value for key, value in entry.items() if key not in _BESIDE}
         return create(entry["rule"], **knobs)
 
-    def options(self, layer: str) -> LayerOptions:
-        """Return what the recipe says of a layer beside its rule's knobs."""
+    def options(self, layer: str, network: Mapping[str, Value] | None = None) -> LayerOptions:
+        """Return what the recipe says of a layer beside its rule's knobs.
+
+        Args:
+            layer: Its name.
+            network: What the network's builder set, where the recipe says nothing.
+        """
         entry = self.rules[layer]
-        return LayerOptions(
-            learning_rate=self.rate(layer), row_norm=entry["row_norm"], n=entry["n"]
-        )
+        said = {key: entry[key] for key in OPTIONS if entry.get(key) is not None}
+        return LayerOptions(**{**(network or {}), **said, "learning_rate": self.rate(layer)})
 
     def total_steps(self, steps_per_epoch: int) -> int | None:
         """Return how many steps the run takes; None where it is endless."""
@@ -263,6 +262,7 @@ class Recipe(Knobbed):
         """
         fields = {key: overrides.pop(key) for key in list(overrides) if key in Recipe.model_fields}
         given = fields.pop("rules", None)
+        fields |= self._of_the_world(fields, overrides)
         base = self if given is None else self.changed(rules=given)
         rules = {layer: dict(entry) for layer, entry in base.rules.items()}
         if given is None and fields.get("network", self.network) != self.network:
@@ -277,6 +277,17 @@ class Recipe(Knobbed):
                 entry["learning_rate"] = None
         self._spread(rules, overrides)
         return self.changed(rules=rules, **fields)
+
+    def _of_the_world(self, fields: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+        """Take the knobs of the data's world out of the overrides; other data has none."""
+        data = fields.get("data", self.data)
+        if data not in worlds.available():
+            return {} if "world" in fields else {"world": {}}
+        known = worlds.get(data).declared()
+        start = fields.get("world", self.world if data == self.data else {})
+        return {
+            "world": {**start, **{key: overrides.pop(key) for key in known if key in overrides}}
+        }
 
     def _spread(self, rules: dict[str, dict[str, Any]], knobs: dict[str, Any]) -> None:
         """Put each knob into every layer whose rule has it."""
@@ -318,8 +329,9 @@ def _started(rule: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "rule": rule,
         "init": known.initial_weights,
         "row_norm": known.row_norm,
-        "n": entry.get("n", OPTIONS["n"].default),
+        "n": entry.get("n"),
         **known.starting_knobs,
+        **known.starting_options,
     }
 
 
@@ -335,21 +347,25 @@ def _complete(entry: Any) -> dict[str, Any]:
         if key not in declared and key not in _BESIDE:
             raise unknown(f"knob of {rule.name!r}", key, {*declared, *_BESIDE})
     given = {key: value for key, value in entry.items() if key in declared}
-    values: dict[str, Value] = rule(**given).values()
-    rate = entry.get("learning_rate")
-    row_norm = OPTIONS["row_norm"].check(entry.get("row_norm", rule.row_norm))
-    if row_norm and rule(**given).norm is not None:
-        raise InvalidValue(
-            f"{rule.name!r} holds its own norm, so unit-norm rows would fight it. "
-            "Leave row_norm off, or choose a rule without a norm, such as 'hebb'."
-        )
+    options: dict[str, Value | None] = {}
+    for key, option in OPTIONS.items():
+        value = entry.get(key)
+        if value is None and key == "row_norm":
+            value = rule.row_norm
+        if value is None and key not in OF_THE_NETWORK and key != "learning_rate":
+            value = option.default
+        options[key] = None if value is None else option.check(value)
+    made = rule(**given)
+    refuse_contradictions(
+        made, LayerOptions(**{key: one for key, one in options.items() if one is not None})
+    )
+    if options["learning_rate"] is not None:
+        made.check_rate(float(options["learning_rate"]))
     return {
         "rule": rule.name,
         "init": initial.check(entry.get("init", rule.initial_weights)),
-        "learning_rate": None if rate is None else OPTIONS["learning_rate"].check(rate),
-        "row_norm": row_norm,
-        "n": OPTIONS["n"].check(entry.get("n", OPTIONS["n"].default)),
-        **values,
+        **options,
+        **made.values(),
     }
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 import hebblab as hl
 from hebblab import InvalidValue, Recipe, UnknownName
-from hebblab.recipes import _BESIDE, OPTIONS
+from hebblab.recipes import _BESIDE, LayerOptions
 from hebblab.rules.registry import RESERVED
 
 KROTOV = {"hidden": {"rule": "krotov-hopfield", "delta": 0.2}}
@@ -215,7 +215,8 @@ def test_another_rule_brings_its_start_and_its_falling_rate():
     assert oja.rules["hidden"]["n"] == 4.5, "the activation is the network's"
     assert (oja.decay, oja.decay_floor) == ("linear", 0.1)
     hard = krotov.overridden(rule="hard-wta")
-    assert hard.rules["hidden"]["similarity"] == "dot"
+    assert hard.rules["hidden"]["similarity"] == "cosine"
+    assert hard.rules["hidden"]["thresholds"] is True, "nothing else would spread the wins"
     assert hard.rate("hidden") == 0.1
     assert krotov.overridden(rule="hebb").rules["hidden"]["row_norm"] is True
     assert krotov.overridden(rule="instar").rules["hidden"]["reduction"] == "share"
@@ -260,8 +261,10 @@ def test_rules_given_with_a_network_stand():
 def test_options_of_a_layer():
     recipe = Recipe(rules={"hidden": {"rule": "hebb", "n": 3.0}}, learning_rate=0.5)
     options = recipe.options("hidden")
-    assert options.values() == {"learning_rate": 0.5, "row_norm": True, "n": 3.0}
-    assert list(OPTIONS) == ["learning_rate", "row_norm", "n"]
+    said = {"learning_rate": 0.5, "row_norm": True, "n": 3.0}
+    assert options == LayerOptions(**said)
+    built = {"n": 2.0, "triangle": True, "input_norm": "unit"}
+    assert recipe.options("hidden", built) == LayerOptions(**{**built, **said})
 
 
 def test_no_rule_can_have_a_knob_that_a_recipe_would_read_otherwise():

@@ -25,12 +25,14 @@ def list_sets() -> None:
     from hebblab import data
 
     table = Table(box=None, pad_edge=False, show_header=True)
-    for heading in ("name", "what", "images", "shape", "here"):
-        table.add_column(heading, justify="right" if heading == "images" else "left")
+    for heading in ("name", "what", "inputs", "shape", "here"):
+        table.add_column(heading, justify="right" if heading == "inputs" else "left")
     for name in data.available():
         about = data.describe(name)
         shape = "×".join(map(str, about.image_shape))
         here = "yes" if about.present else f"no ({_size(about.download_bytes)} to fetch)"
+        if about.where is None:
+            here = "drawn from a seed"
         table.add_row(name, about.title, f"{about.images:,}", shape, here)
     Console().print(table)
     typer.echo(
@@ -46,7 +48,10 @@ def get(name: Name) -> None:
     from hebblab import data
 
     where = data.get(name)
-    typer.echo(f"{name} is whole, in {where}")
+    if where is None:
+        typer.echo(f"{name} is drawn from a seed: there is nothing to fetch.")
+    else:
+        typer.echo(f"{name} is whole, in {where}")
 
 
 @app.command()
@@ -55,6 +60,9 @@ def check(name: Name) -> None:
     from hebblab import data
 
     about = data.check(name)
+    if about.where is None:
+        typer.echo(f"{name} is whole: {about.images:,} points, drawn from a seed")
+        return
     typer.echo(f"{name} is whole: {about.images:,} images, {_size(about.bytes)}, in {about.where}")
 
 

@@ -127,6 +127,8 @@ def _data() -> Iterator[Finding]:
     yield Finding("data folder", f"{folder} ({named})")
     for name in data.available():
         about = data.describe(name)
+        if about.where is None:
+            continue  # drawn from a seed: there is nothing that could be missing
         if about.present:
             yield Finding(name, f"here, {about.images:,} images")
         elif about.bytes:

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from hebblab.live import Reading, Session
+from hebblab.live import Frame, Reading, Session
+from hebblab.rules import SOM
 
-from . import views
-from .mosaics import Gallery
+from . import plane, views
+from .mosaics import Gallery, Picture
 from .weights import Weights
 
 LOST = 10.0  # seconds after which an unanswered frame is given up
 SLOWEST = 2.0  # seconds that a painting is taken for at the most
 PACE = 0.075  # seconds between frames at the least; the wait for a batch edge comes on top
+WIDEST = 60  # units in a line beyond which their pictures are too small to see
 
 
 class Screen:
@@ -26,6 +28,7 @@ class Screen:
         self._part = part
         self._clock = clock
         self._gallery = Gallery()
+        self._plane = plane.Plane()
         self._chosen: int | None = None
         self._in_flight: int | None = None
         self._sent_at = 0.0
@@ -111,21 +114,9 @@ class Screen:
         # A copy at the next edge costs little; a reading of the very same step spares even that.
         same = reading is not None and reading.frame.step == session.steps and not running
         frame = reading.frame if same and reading is not None else session.frame(layer)
-        weights = frame.weights.numpy()
-        self._latest = weights
-        picture = self._gallery.paint(
-            weights,
-            frame.input_shape,
-            step=frame.step,
-            layer=layer,
-            winning=None if reading is None else reading.winning,
-            greyed=None if reading is None else ~reading.winning,
-            wins=None if reading is None else reading.activations.wins.numpy(),
-            norms=None if reading is None else reading.norms,
-            reference=self._reference,
-        )
+        picture = self._picture(session, frame, reading)
         self._pages = picture.meta["pages"]
-        self._view(session, len(weights), frame.step, reading)
+        self._view(session, frame, reading)
         self._number += 1
         self._in_flight, self._sent_at = self._number, now
         self._shown, self._shown_at, self._again = reading, now, False
@@ -140,14 +131,35 @@ class Screen:
             [picture.data],
         )
 
-    def _view(self, session: Session, units: int, step: int, reading: Reading | None) -> None:
-        gallery = self._gallery
+    def _picture(self, session: Session, frame: Frame, reading: Reading | None) -> Picture:
+        greyed = None if reading is None else ~reading.winning
+        weights = frame.weights.numpy()
+        self._latest = weights
+        if plane.shows(frame):
+            self._plane.page = self._gallery.page
+            centred = session.recipe.centre
+            return self._plane.paint(frame, session.dataset, centred=centred, greyed=greyed)
+        return self._gallery.paint(
+            weights,
+            frame.input_shape,
+            step=frame.step,
+            layer=frame.layer,
+            winning=None if reading is None else reading.winning,
+            greyed=greyed,
+            wins=None if reading is None else reading.activations.wins.numpy(),
+            norms=None if reading is None else reading.norms,
+            reference=self._reference,
+            columns=_columns(frame),
+        )
+
+    def _view(self, session: Session, frame: Frame, reading: Reading | None) -> None:
+        gallery, units, arrows = self._gallery, len(frame.weights), plane.shows(frame)
         if self._chosen is not None and self._chosen >= units:
             self._chosen = None
         self._part.show(
             {
-                "title": "",
-                "sentence": views.sentence(units) if step == 0 else "",
+                "title": "Where the units point" if arrows else "",
+                "sentence": views.sentence(units, arrows) if frame.step == 0 else "",
                 "scale": gallery.scale,
                 "order": gallery.order,
                 "mode": gallery.mode,
@@ -158,3 +170,11 @@ class Screen:
                 "unit": views.unit(reading, self._chosen, session.dataset.classes),
             }
         )
+
+
+def _columns(frame: Frame) -> int | None:
+    """Return how many units lie in a line, where their rule puts them on a sheet."""
+    if not isinstance(frame.rule, SOM):
+        return None
+    columns = frame.rule.sheet_of(len(frame.weights)).columns
+    return columns if columns <= WIDEST else None

@@ -205,6 +205,7 @@ class Gallery:
         wins: NDArray[Any] | None = None,
         norms: NDArray[Any] | None = None,
         reference: Floats | None = None,
+        columns: int | None = None,
         resort: bool = False,
     ) -> Picture:
         """Return the frame to send.
@@ -219,6 +220,7 @@ class Gallery:
             wins: Wins of each unit, for the order by wins.
             norms: Norm of each unit, for the order by norm; Euclidean where not given.
             reference: The weights that "change" is the difference to.
+            columns: Units in a line where they stand in their own order: how they lie on a sheet.
             resort: Take the order anew.
         """
         if step < self._step:
@@ -231,20 +233,23 @@ class Gallery:
         units = len(weights)
         # Order and page are taken once a request may have changed them on another thread.
         order = self._order(weights, wins, norms, resort)
-        pages = max(1, math.ceil(units / self.limit))
+        columns = columns if self.order == "number" else None
+        limit = max(1, self.limit // columns) * columns if columns else self.limit  # whole lines
+        pages = max(1, math.ceil(units / limit))
         page = min(max(self.page, 0), pages - 1)
-        seen = order[page * self.limit : (page + 1) * self.limit]
+        seen = order[page * limit : (page + 1) * limit]
         whole = pages == 1 and self.order == "number"
         images = pictures(weights if whole else weights[seen], shape)
         low, high, bound = self._scale(images, weights, winning, "change" if change else "weights")
         shown = np.zeros(units, bool) if greyed is None else np.asarray(greyed, bool)
-        caption = _caption(units, len(seen), page * self.limit)
+        first = f", from {page * limit:,}" if page else ""
+        caption = f"{len(seen):,} of {units:,} units{first}"
         named = f" of layer {layer}" if layer else ""
         what = "Change of the weights" if change else "Weight images"
         meta = {
             "step": step,
             "units": seen.tolist(),
-            "columns": math.ceil(math.sqrt(len(seen))) or 1,
+            "columns": columns or math.ceil(math.sqrt(len(seen))) or 1,
             "height": images.shape[2],
             "width": images.shape[3],
             "channels": images.shape[1],
@@ -293,8 +298,3 @@ class Gallery:
             made = np.argsort(-np.asarray(values, np.float64), kind="stable")
         self._kept = (wanted, made)
         return made
-
-
-def _caption(units: int, seen: int, first: int) -> str:
-    start = f", from {first:,}" if first else ""
-    return f"{seen:,} of {units:,} units{start}"

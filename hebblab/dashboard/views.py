@@ -11,6 +11,7 @@ from hebblab.nn import networks
 from .controls import knob_view
 from .equations import mathml
 from .panels.series import subscript
+from .plane import angle, shows
 from .theme import percent
 
 SPEEDS: Mapping[str, float | None] = {"1": 1.0, "10": 10.0, "60": 60.0, "full": None}
@@ -118,9 +119,11 @@ def unit(reading: Reading | None, chosen: int | None, classes: tuple[str, ...]) 
     """Return the card of the chosen unit, or None."""
     if reading is None or chosen is None or chosen >= len(reading.norms):
         return None
+    frame = reading.frame
     wins = int(reading.activations.wins[chosen])
     total = int(reading.activations.wins.sum())
     nearest = int(reading.nearest[chosen])
+    where = f", at {angle(frame.weights[chosen].numpy())}" if shows(frame) else ""
     beside = (
         f"{nearest} (cos {reading.nearest_cosine[chosen]:.2f})" if nearest >= 0 else "there is none"
     )
@@ -129,15 +132,22 @@ def unit(reading: Reading | None, chosen: int | None, classes: tuple[str, ...]) 
         "rows": [
             ["wins", f"{wins:,} of {total:,}"],
             ["nearest unit", beside],
-            [f"norm ‖w‖{subscript(reading.norm_p)}", f"{reading.norms[chosen]:.2f}"],
+            [f"norm ‖w‖{subscript(reading.norm_p)}", f"{reading.norms[chosen]:.2f}{where}"],
             ["share active", percent(float(reading.active[chosen]))],
             ["answers to", _answers(reading.answers[chosen], classes)],
         ],
     }
 
 
-def sentence(units: int) -> str:
-    """Return what stands over the images before the first step."""
+def sentence(units: int, arrows: bool = False) -> str:
+    """Return what stands over the images, or arrows, before the first step."""
+    if arrows and units == 1:
+        return "This arrow is what 1 unit has learned so far: nothing. Press Start."
+    if arrows:
+        return (
+            f"These {units:,} arrows are what {units:,} units have learned so far: nothing. "
+            "Press Start."
+        )
     return (
         f"These {units:,} squares are what {units:,} units have learned so far: nothing. "
         "Press Start."

@@ -1,4 +1,4 @@
-"""The middle column: the weight images and the chosen unit."""
+"""The middle column: the weight images, or arrows in the plane, and the chosen unit."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -25,11 +25,11 @@ class Weights(Part):
     norm, share active, answers to.
 
     A frame is `frame({"type": "frame", "id": int, "run": any, "edit": int, **picture.meta},
-    [picture.data])`, with a `Picture` from `mosaics.Gallery.paint`. `run` names the run and `edit`
-    counts its gestures: when `edit` changes, the frame before is kept for the blink. The page
-    answers each frame, also one that it cannot read, with its `id`: after painting it, or, where
-    nobody sees the page, without painting and at most once a second. After a hello a whole frame
-    is due, whatever was in flight.
+    [picture.data])`, with a `Picture` from `mosaics.Gallery.paint`, or, where inputs have two
+    numbers, from `plane.Plane.paint`. `run` names the run and `edit` counts its gestures: when
+    `edit` changes, the frame before is kept for the blink. The page answers each frame, also one
+    that it cannot read, with its `id`: after painting it, or, where nobody sees the page, without
+    painting and at most once a second. After a hello a whole frame is due, whatever was in flight.
 
     Events::
 
@@ -42,6 +42,8 @@ class Weights(Part):
     _esm = esm(
         "colours.js",
         "mosaic.js",
+        "plane.js",
+        "arrows.js",
         "dom.js",
         "part.js",
         "keys.js",

@@ -12,6 +12,8 @@ from hebblab.data.images import Dataset
 from hebblab.data.progress import Progress
 from hebblab.data.published import CIFAR_10, FASHION_MNIST, MNIST, Published
 from hebblab.data.store import folder, named
+from hebblab.data.worlds import Drawn
+from hebblab.data.worlds import sources as worlds
 from hebblab.errors import DataUnavailable, unknown
 
 
@@ -22,11 +24,11 @@ class Description:
     Attributes:
         name: The name for `load`.
         title: One line that says what it is.
-        images: How many images it has.
-        image_shape: (C, H, W).
+        images: How many images, or points, it has.
+        image_shape: (C, H, W), or (2,) for points in the plane.
         bytes: What it takes on this disk now.
         download_bytes: What a download would fetch; 0 where none is needed.
-        where: The folder or file.
+        where: The folder or file; None for what is drawn from a seed.
         present: Whether its files are there with their right lengths (`check` reads them).
     """
 
@@ -36,21 +38,21 @@ class Description:
     image_shape: tuple[int, ...]
     bytes: int
     download_bytes: int
-    where: Path
+    where: Path | None
     present: bool
 
 
 _PATH_LIMIT = 4096
-_SOURCES: dict[str, Digits | Published] = {
-    source.name: source for source in (Digits(), MNIST, FASHION_MNIST, CIFAR_10)
-}
+_Source = Digits | Published | Drawn
+_EVERY: tuple[_Source, ...] = (Digits(), MNIST, FASHION_MNIST, CIFAR_10, *worlds())
+_SOURCES: dict[str, _Source] = {source.name: source for source in _EVERY}
 
 
 def available() -> tuple[str, ...]:
     """Return the names of the sets, sorted.
 
     >>> available()
-    ('cifar-10', 'fashion-mnist', 'mnist', 'mnist-5k')
+    ('cifar-10', 'cloud-2d', 'clusters-2d', 'fashion-mnist', 'mnist', 'mnist-5k', 'ring-2d')
     """
     return tuple(sorted(_SOURCES))
 
@@ -90,8 +92,10 @@ def load(
     raise _unknown(name)
 
 
-def get(name: str, progress: Progress | None = None) -> Path:
+def get(name: str, progress: Progress | None = None) -> Path | None:
     """Download what is missing or damaged of a named set, check it all, and return its place.
+
+    None is the place of what is drawn from a seed.
 
     Raises:
         UnknownName: For a name that is not one of `available()`.
@@ -142,7 +146,7 @@ def describe(name: str) -> Description:
     )
 
 
-def _source(name: str) -> Digits | Published:
+def _source(name: str) -> _Source:
     if not isinstance(name, str) or name not in _SOURCES:
         raise _unknown(name)
     return _SOURCES[name]

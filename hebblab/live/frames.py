@@ -13,6 +13,7 @@ from hebblab.data import Dataset, as_floats
 from hebblab.knobs import Value
 from hebblab.live.paths import LayerPath
 from hebblab.metrics import ActivationStatistics
+from hebblab.nn import networks
 from hebblab.rules import KrotovHopfield, Rule
 
 _SAMPLE = 1000  # validation images that activations are read from
@@ -35,7 +36,10 @@ class Frame:
         tensors: Copies of the model's tensors by name, from which activations are read.
         norm: The p of the p-norm that the rule holds at 1, or None.
         rule: A copy of the layer's rule, for what its units are ranked by.
-        exponents: n of each RePU, by the module's name.
+        settings: What is turned at the network's modules; see `networks.settings`.
+        thresholds: (units,), subtracted from what units are ranked by, where the layer has them.
+        trail: (steps, units, 2), the weights after each of the last steps, oldest first, where
+            the layer's inputs are points in the plane; None otherwise.
     """
 
     step: int
@@ -48,7 +52,9 @@ class Frame:
     tensors: dict[str, Tensor]
     norm: float | None
     rule: Rule
-    exponents: dict[str, float]
+    settings: dict[str, dict[str, Value]]
+    thresholds: Tensor | None = None
+    trail: Tensor | None = None
 
 
 def picture_shape(unit: tuple[int, ...], image: tuple[int, ...]) -> tuple[int, ...]:
@@ -160,9 +166,10 @@ class Reader:
     ) -> None:
         self._model = model.eval()
         self._dataset = dataset
+        # A copy: a world's labels may be written over while a frame is read.
+        self._label = dataset.validation.labels.clone()
         self._centre = centre
         self._epoch = steps_per_epoch
-        self._modules = dict(self._model.named_modules())
         self._paths: dict[str, LayerPath] = {}
         self._inputs: dict[str, Tensor] = {}
         self._known_rows: dict[str, tuple[list[Tensor], Tensor | None]] = {}
@@ -204,8 +211,7 @@ class Reader:
 
     def _activations(self, frame: Frame) -> tuple[ActivationStatistics, Any, Any, int]:
         self._model.load_state_dict(frame.tensors)
-        for name, n in frame.exponents.items():
-            self._modules[name].n = n
+        networks.restore(self._model, frame.settings)
         path = self._path(frame.layer)
         inputs = self._sample(path)
         labels = self._labels(len(inputs))
@@ -218,6 +224,8 @@ class Reader:
         else:
             parts = [frame.rule.ranking(rows[g], view.weights(g)) for g in range(view.groups)]
             ranked = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        if frame.thresholds is not None:
+            ranked = ranked - frame.thresholds
         activations = path.after(responses)
         if activations.ndim == 4:
             activations = activations.permute(0, 2, 3, 1).flatten(0, 2)
@@ -266,7 +274,7 @@ class Reader:
         return self._inputs[name]
 
     def _labels(self, count: int) -> Tensor:
-        labels = self._dataset.validation.labels
+        labels = self._label
         if count >= len(labels):
             return labels
         return labels[torch.arange(count) * len(labels) // count]
@@ -293,6 +301,13 @@ class Reader:
     def anew(self) -> "Reader":
         """Return a reader of the same network that remembers nothing of this one's frames."""
         return Reader(copy.deepcopy(self._model), self._dataset, self._centre, self._epoch)
+
+    def on(self, dataset: Dataset, centre: Tensor | None) -> "Reader":
+        """Return a reader of the same network on changed inputs; it remembers the frames so far."""
+        reader = Reader(copy.deepcopy(self._model), dataset, centre, self._epoch)
+        reader._last_win = {layer: last.copy() for layer, last in self._last_win.items()}
+        reader._earlier = dict(self._earlier)
+        return reader
 
 
 def _ranks_by_response(rule: Rule) -> bool:

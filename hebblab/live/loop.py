@@ -16,13 +16,16 @@ import torch
 
 from hebblab.errors import Diverged
 from hebblab.knobs import Value
+from hebblab.live import turning
 from hebblab.live.edits import Edit
 from hebblab.live.failures import account, culprit, explain, forget_frames, said
 from hebblab.live.frames import Frame, picture_shape
 from hebblab.live.recorder import Recorder
-from hebblab.live.run import Run, exponents, state_tensors
+from hebblab.live.run import Run
 from hebblab.live.states import ENDS, OVER, RUNNING, require
 from hebblab.live.threads import Signal, as_trained
+from hebblab.live.trails import trails
+from hebblab.nn import networks
 
 Answer = TypeVar("Answer")
 _Tasks = deque[tuple[Callable[[], Any], Future[Any]]]
@@ -67,6 +70,7 @@ class Loop:
         self._asked: str | None = None
         self._limit: int | None = None
         self._last_due = -math.inf
+        self._trails = trails(run.views, run.dataset.image_shape)
         run.edge = self._edge
         run.pace = self._pace
 
@@ -78,7 +82,7 @@ class Loop:
     def frame(self, layer: str) -> Frame:
         """Return a copy of the present; call at a batch edge."""
         run = self.run
-        tensors = state_tensors(run.model)
+        tensors = run.tensors()
         view = run.views[layer]
         return Frame(
             step=run.steps,
@@ -86,13 +90,15 @@ class Loop:
             layer=layer,
             weights=tensors[f"{layer}.weight"].reshape(view.units, view.fan_in),
             input_shape=picture_shape(view.unit_shape, run.dataset.image_shape),
-            values=run.values(layer),
+            values=turning.values(run, layer),
             seed=run.recipe.seed,
             tensors=tensors,
             norm=run.rules[layer].norm,
             # Deep, because a rule may hold buffers that the next step changes in place.
             rule=run.rules[layer].model_copy(deep=True),
-            exponents=exponents(run.model),
+            settings=networks.settings(run.model),
+            thresholds=run.thresholds(layer),
+            trail=self._trails[layer].steps() if layer in self._trails else None,
         )
 
     def begin(self, call: str, allowed: tuple[str, ...], limit: int | None = None) -> None:
@@ -131,7 +137,7 @@ class Loop:
     def intended(self, layer: str) -> dict[str, Value]:
         """Return a layer's values as they will be once every accepted edit is in force."""
         waiting = tuple(self._queued)
-        values = self.run.values(layer)
+        values = turning.values(self.run, layer)
         for edit in waiting:
             if edit.layer is None or edit.layer == layer:
                 values.update({name: new for name, (_, new) in edit.changes.items()})
@@ -158,6 +164,8 @@ class Loop:
         """
         require(self.state, ("ready", RUNNING, "paused", "finished", "failed"), "restart()")
         self.run.restart(seed)
+        for trail in self._trails.values():
+            trail.begin()
         self._cancel_queued("The run was restarted before the edit came into force.")
         self.recorder.forget()
         with self.changed:
@@ -224,6 +232,8 @@ class Loop:
 
     def _edge(self) -> bool:
         """Called by ignite after each step; True asks it to stop here."""
+        for trail in self._trails.values():
+            trail.take()
         if self._queued or self._tasks:
             self._drain()
         if self.recorder.due():
@@ -282,13 +292,16 @@ class Loop:
         if self.state in OVER:
             edit.cancel(f"The run {ENDS[self.state]} before the edit came into force.")
             return
+        dataset = self.run.dataset
         try:
-            self.run.apply(edit)
+            turning.apply(self.run, edit)
         except BaseException as error:
             edit.cancel(f"It could not be applied: {said(error)}")
             if not isinstance(error, Exception):
                 raise
         else:
+            if self.run.dataset is not dataset:
+                self.recorder.renew(self.run.dataset, self.run.centre)
             self.edits.append(edit)
             edit.settle()
             if self.state == "paused":

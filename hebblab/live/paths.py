@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue
-from hebblab.nn import LayerView
+from hebblab.nn import InputNorm, LayerView
 
-_ENDS = (nn.Linear, nn.Conv2d, nn.Flatten, nn.MaxPool2d)
+_ENDS = (nn.Linear, nn.Conv2d, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, InputNorm)
 
 
 class LayerPath:

@@ -7,6 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from torch import Tensor
+
+from hebblab.data import Dataset
 from hebblab.live.frames import HISTORY, Frame, Reader, Reading
 from hebblab.live.threads import claim, spawn
 
@@ -107,6 +110,11 @@ class Recorder:
             self.error = None
             self.started = False
             self._rest_until = 0.0
+
+    def renew(self, dataset: Dataset, centre: Tensor | None) -> None:
+        """Read changed inputs from now on; what is being read of the old ones is not heard."""
+        with self._changed:
+            self.reader = self.reader.on(dataset, centre)
 
     def hush(self) -> None:
         """End the thread soon, without waiting for it or for what is left to read."""

@@ -1,7 +1,8 @@
 """One run made from its recipe: model, data, trainer, edits. It knows no thread and no clock."""
 
+import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -9,19 +10,22 @@ from ignite.engine import Events
 from torch import Tensor, nn
 
 from hebblab import data
-from hebblab.data import Batches, Dataset
+from hebblab.data import Batches, Dataset, worlds
+from hebblab.data.points import World
 from hebblab.errors import InvalidValue
-from hebblab.knobs import Knob, Value
-from hebblab.live.edits import Changes, Edit
-from hebblab.live.paths import LayerPath
-from hebblab.metrics import norms
-from hebblab.nn import RePU, networks
+from hebblab.live.settings import Surroundings
+from hebblab.nn import networks
 from hebblab.nn.initial import draw_, redraw_
-from hebblab.recipes import OPTIONS, LayerOptions, Recipe
-from hebblab.rules import Rows
-from hebblab.rules.reductions import largest
-from hebblab.training import HebbianTrainer, Local, decay_factor
-from hebblab.training.modes import evaluating
+from hebblab.recipes import Recipe
+from hebblab.rules import Rule
+from hebblab.training import (
+    HebbianTrainer,
+    LayerOptions,
+    Local,
+    decay_factor,
+    greedy_phase,
+    shrunk,
+)
 
 _logger = logging.getLogger("hebblab.live")
 
@@ -51,7 +55,10 @@ class Run:
     """
 
     def __init__(self, recipe: Recipe, dataset: Dataset | None = None) -> None:
-        self.dataset = dataset if dataset is not None else data.load(recipe.data)
+        self.world = worlds.get(recipe.data)(**recipe.world) if _drawn(recipe, dataset) else None
+        if dataset is None:
+            dataset = data.load(recipe.data) if self.world is None else self._points(recipe)
+        self.dataset = dataset
         shape = self.dataset.image_shape
         with torch.inference_mode(False):
             self.model = networks.create(
@@ -61,9 +68,9 @@ class Run:
         self.recipe = recipe.resolved(views)
         self.layers = tuple(self.recipe.rules)
         self.views = {name: views[name] for name in self.layers}
-        self.rules = {name: self.recipe.rule(name) for name in self.layers}
-        self.options = {name: self.recipe.options(name) for name in self.layers}
-        self.centre = data.mean_image(self.dataset.train) if self.recipe.centre else None
+        self.around = {name: Surroundings(self.model, name) for name in self.layers}
+        self.rules, self.options = self._from(self.recipe)
+        self.centre = self._mean()
         self.order = torch.Generator()
         self.batches = Batches(self.dataset.train, self.recipe.batch_size, self.order, self.centre)
         self._refuse_too_large()
@@ -76,7 +83,9 @@ class Run:
             self.rules,
             self.optimizer,
             initialize=False,
-            row_norm=[name for name in self.layers if self.options[name].row_norm],
+            options=self.options,
+            updates="simultaneous" if self.recipe.schedule == "simultaneous" else "in-order",
+            classes=len(self.dataset.classes),
         )
         self.edge: Callable[[], bool] = lambda: False
         self.pace: Callable[[], bool] = lambda: False
@@ -94,23 +103,27 @@ class Run:
             HebblabError: A rule or a knob of the recipe is gone; nothing is changed.
         """
         recipe = self.recipe.changed(seed=seed)
-        rules = {name: recipe.rule(name) for name in self.layers}
-        options = {name: recipe.options(name) for name in self.layers}
+        rules, options = self._from(recipe)
         self.close()
-        self.recipe, self.options = recipe, options
-        self.rules = rules
-        self.trainer.rules = dict(rules)
-        self.trainer.row_norm = {name for name in self.layers if options[name].row_norm}
-        self.trainer.forget()
+        self.recipe, self.rules, self.options = recipe, rules, options
+        self._held_radius: set[str] = set()
+        if self.world is not None:
+            self.draw(worlds.get(recipe.data)(**recipe.world))
         generator = torch.Generator().manual_seed(stream(seed, "init"))
+        pruning = torch.Generator().manual_seed(stream(seed, "pruning"))
         with torch.inference_mode(False), torch.no_grad():
             self.model.load_state_dict(self._made)
             redraw_(self.model, torch.Generator().manual_seed(stream(seed, "network")))
             for name, view in self.views.items():
                 draw_(view.module.weight, recipe.rules[name]["init"], generator)
-                self._set_exponent(name)
+                self.around[name].set(options[name], *self._fitted_on(name))
+                learner = self.trainer.learners[name]
+                learner.set(rules[name], options[name])
+                learner.begin(pruning)
+                self.show_thresholds(name)
         self.order.manual_seed(stream(seed, "order"))
         self.steps = 0
+        self._phase: int | None = None
 
     def advance(self) -> bool:
         """Take steps until `edge` asks to stop at a batch edge; True when the run is over.
@@ -165,67 +178,32 @@ class Run:
         """Passes over the training images so far."""
         return self.steps / len(self.batches)
 
-    def knobs(self, layer: str) -> dict[str, Knob]:
-        """Return what can be turned at a layer, the rule's own knobs first."""
-        units = self.views[layer].units // self.views[layer].groups
-        knobs = {name: k.for_units(units) for name, k in self.rules[layer].knobs().items()}
-        knobs["learning_rate"] = OPTIONS["learning_rate"]
-        if self.rules[layer].norm is None:
-            knobs["row_norm"] = OPTIONS["row_norm"]
-        if self._exponent_of(layer) is not None:
-            knobs["n"] = OPTIONS["n"]
-        return knobs
-
-    def values(self, layer: str) -> dict[str, Value]:
-        """Return the present value of everything that can be turned at a layer."""
-        now = {**self.rules[layer].values(), **self.options[layer].values()}
-        return {name: now[name] for name in self.knobs(layer)}
-
-    def judge(self, layer: str, values: Mapping[str, Value]) -> None:
-        """Refuse values that are fine one by one but not together.
-
-        Raises:
-            InvalidValue: In the words of the rule.
-        """
-        declared = self.rules[layer].declared()
-        self.rules[layer].with_(**{key: one for key, one in values.items() if key in declared})
-
-    def apply(self, edit: Edit) -> None:
-        """Bring an accepted edit into force, at this batch edge, and stamp it."""
-        changes: Changes = {}
-        for layer in self.layers if edit.layer is None else (edit.layer,):
-            before = self.values(layer)
-            changes = {name: (before[name], new) for name, (_, new) in edit.changes.items()}
-            changes |= self._turn(layer, {name: new for name, (_, new) in changes.items()}, edit)
-        edit.changes = changes
-        edit.applied_at = self.steps
-
-    def _turn(self, layer: str, new: dict[str, Value], edit: Edit) -> Changes:
-        """Set knobs of a layer; return what else had to change with them, (old, new) by knob."""
-        rule, options = self.rules[layer], self.options[layer]
-        own = {name: value for name, value in new.items() if name not in LayerOptions.model_fields}
-        rule.with_(**own)
-        resized = "reduction" in own and "learning_rate" not in new
-        size = self._change_size(layer) if resized else 0.0
-        old_norm = rule.norm
-        # Judged as a whole above; one by one they might contradict each other on the way.
-        rule.__dict__.update(own)
-        if old_norm is not None and rule.norm is not None and rule.norm != old_norm:
-            self._rescale(layer, old_norm, rule.norm)
-            edit.note = "rows rescaled, so that each keeps its norm"
-        for name in new.keys() - own.keys():
-            self._set_option(layer, name, new[name])
-        if not resized:
-            return {}
-        old_rate = options.learning_rate
-        self._keep_step_size(layer, size)
-        edit.note = "learning rate rescaled, so that steps stay as large"
-        return {"learning_rate": (old_rate, options.learning_rate)}
-
     def weights(self, layer: str) -> Tensor:
         """Return a copy of a layer's weights, (units, fan_in)."""
         with torch.inference_mode(False):
             return self.views[layer].weights().clone()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return copies of the model's tensors; weights are what their units answer to."""
+        found = state_tensors(self.model)
+        with torch.inference_mode(False), torch.no_grad():
+            for name, rule in self.rules.items():
+                if type(rule).filters is not Rule.filters:
+                    weight = found[f"{name}.weight"]
+                    weight.copy_(self.trainer.learners[name].filters().view_as(weight))
+        return found
+
+    def copied(self) -> nn.Sequential:
+        """Return a copy of the model, with `tensors`."""
+        with torch.inference_mode(False):
+            model = copy.deepcopy(self.model)
+            model.load_state_dict(self.tensors())
+        return model
+
+    def thresholds(self, layer: str) -> Tensor | None:
+        """Return a copy of a layer's adaptive thresholds, (units,), where it has them."""
+        held = self.trainer.learners[layer].thresholds
+        return None if held is None else held.clone()
 
     def _before_step(self) -> None:
         if not self.trainer.should_terminate and self.pace():
@@ -240,65 +218,74 @@ class Run:
             self.trainer.terminate()
 
     def _set_rates(self) -> None:
-        recipe = self.recipe
-        factor = decay_factor(recipe.decay, self.steps, self.planned, recipe.decay_floor)
+        recipe, step, planned = self.recipe, self.steps, self.planned
+        if recipe.schedule == "greedy" and len(self.layers) > 1:
+            phase, step, planned = greedy_phase(step, planned, len(self.layers))
+            if phase != self._phase:
+                self._phase = phase
+                self._focus(self.layers[phase])
+        factor = decay_factor(recipe.decay, step, planned, recipe.decay_floor)
         for name in self.layers:
-            self.optimizer.group(name)["lr"] = self.options[name].learning_rate * factor
+            rule, options = self.rules[name], self.options[name]
+            self.optimizer.group(name)["lr"] = options.learning_rate * factor
+            if "radius" in recipe.rules[name] and name not in self._held_radius:
+                start = float(recipe.rules[name]["radius"])
+                rule.__dict__["radius"] = shrunk(start, options.radius_end, step, planned)
+            self.show_thresholds(name)
 
-    def _set_option(self, layer: str, name: str, value: Value) -> None:
-        setattr(self.options[layer], name, value)
-        if name == "n":
-            self._set_exponent(layer)
-        if name == "row_norm" and value:
-            self.trainer.row_norm.add(layer)
-            self.trainer.project(layer)
-        elif name == "row_norm":
-            self.trainer.row_norm.discard(layer)
+    def _focus(self, layer: str) -> None:
+        """Let one layer learn, those before it being done; its patches are whitened anew."""
+        self.trainer.focus(layer)
+        if self.options[layer].zca == "patches":
+            self.whiten(layer)
 
-    @torch.no_grad()
-    def _rescale(self, layer: str, old: float, new: float) -> None:
-        """Keep each row's norm when the norm itself changes: a row below 1 would take every win."""
-        view = self.views[layer]
-        rows = view.weights()
-        view.scale_(norms(rows, old) / norms(rows, new).clamp_min(1e-30))
+    def show_thresholds(self, layer: str) -> None:
+        """Let the activation know the thresholds, which the triangle subtracts."""
+        activation = self.around[layer].activation
+        rule = self.rules[layer]
+        if activation is not None and getattr(rule, "similarity", "dot") == "dot":
+            activation.thresholds = self.trainer.learners[layer].thresholds
 
-    def _change_size(self, layer: str) -> float:
-        """Return the largest change that a few images ask for, with the present knobs."""
-        inputs = data.as_floats(
-            self.dataset.train, limit=self.recipe.batch_size, centre=self.centre
-        )
-        with evaluating(self.model):
-            inputs = LayerPath(self.model, layer).before(inputs)
-        change = self.trainer.change(layer, inputs)
-        size = float(largest(change.values if isinstance(change, Rows) else change))
-        self.trainer.forget()
-        return size
+    def whiten(self, layer: str) -> None:
+        """Fit a layer's whitening to the training images, or forget it, as its options say."""
+        self.around[layer].whiten(self.options[layer], *self._fitted_on(layer))
 
-    def _keep_step_size(self, layer: str, before: float) -> None:
-        after = self._change_size(layer)
-        if not (before > 0 and after > 0):
-            return
-        knob = OPTIONS["learning_rate"]
-        wanted = self.options[layer].learning_rate * before / after
-        low, high = float(knob.low or 0), float(knob.high or 10)
-        self.options[layer].learning_rate = min(max(wanted, low), high)
+    def hold_radius(self, layer: str) -> None:
+        """Leave the radius of a layer's map where it is from now on."""
+        self._held_radius.add(layer)
 
-    def _exponent_of(self, layer: str) -> RePU | None:
-        """Return the RePU that a layer's responses go through, if there is one."""
-        found = False
-        for name, module in self.model.named_modules():
-            if name == layer:
-                found = True
-            elif found and isinstance(module, RePU):
-                return module
-            elif found and isinstance(module, nn.Linear | nn.Conv2d):
-                return None
-        return None
+    def _fitted_on(self, layer: str) -> tuple[Dataset, Tensor | None, int]:
+        return self.dataset, self.centre, stream(self.recipe.seed, f"whitening {layer}")
 
-    def _set_exponent(self, layer: str) -> None:
-        activation = self._exponent_of(layer)
-        if activation is not None:
-            activation.n = self.options[layer].n
+    def _from(self, recipe: Recipe) -> tuple[dict[str, Rule], dict[str, LayerOptions]]:
+        """Return rules and options as a recipe has them, judged by the network.
+
+        Raises:
+            HebblabError: Something does not suit the network.
+        """
+        rules, options = {}, {}
+        for name in self.layers:
+            rules[name] = recipe.rule(name)
+            options[name] = recipe.options(name, self.around[name].built)
+            self.around[name].judge(options[name])
+            rules[name].check_rate(options[name].learning_rate)
+        return rules, options
+
+    @staticmethod
+    def _points(recipe: Recipe) -> Dataset:
+        return worlds.load(recipe.data, stream(recipe.seed, "world"), **recipe.world)
+
+    def draw(self, world: World) -> None:
+        """Write the points of a world as its knobs make them; batches hand them out next."""
+        self.world = world
+        seed = stream(self.recipe.seed, "world")
+        self.dataset = worlds.deform(self.dataset, self.recipe.data, seed, **self.world.values())
+        mean = self._mean()
+        if self.centre is not None and mean is not None:
+            self.centre.copy_(mean)
+
+    def _mean(self) -> Tensor | None:
+        return data.mean_image(self.dataset.train) if self.recipe.centre else None
 
     def _refuse_too_large(self) -> None:
         for name, view in self.views.items():
@@ -319,9 +306,8 @@ def state_tensors(model: nn.Module) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
-def exponents(model: nn.Module) -> dict[str, float]:
-    """Return the exponents of a model's RePUs, by name."""
-    return {name: m.n for name, m in model.named_modules() if isinstance(m, RePU)}
+def _drawn(recipe: Recipe, dataset: Dataset | None) -> bool:
+    return dataset is None and recipe.data in worlds.available()
 
 
-__all__ = ["Run", "exponents", "state_tensors", "stream"]
+__all__ = ["Run", "state_tensors", "stream"]

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hebblab.errors import DataUnavailable
 from hebblab.live.edits import Edit
-from hebblab.live.run import Run, exponents, state_tensors
+from hebblab.live.run import Run
+from hebblab.nn import networks
 
 
 def content(
@@ -24,7 +25,7 @@ def content(
         "network": run.recipe.network,
         "input_shape": list(run.dataset.image_shape),
         "classes": len(run.dataset.classes),
-        "exponents": exponents(run.model),
+        "settings": networks.settings(run.model),
         "data_fingerprint": run.dataset.fingerprint,
         "steps": run.steps,
         "state": state,
@@ -33,7 +34,7 @@ def content(
             for edit in edits
         ],
     }
-    return about, state_tensors(run.model)
+    return about, run.tensors()
 
 
 def write(

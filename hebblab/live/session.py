@@ -18,7 +18,7 @@ from hebblab.data import Dataset
 from hebblab.errors import InvalidValue, WrongState, shown, unknown
 from hebblab.evaluation import ProbeResult
 from hebblab.knobs import Knob, Value
-from hebblab.live import saving
+from hebblab.live import saving, turning
 from hebblab.live.driver import Driver
 from hebblab.live.edits import Edit, Mark, marks
 from hebblab.live.frames import Frame, Reader, Reading
@@ -306,7 +306,9 @@ class Session:
                     f"start. Make hl.Session(..., {key}={shown(value)})."
                 )
             accepted[key] = (present[key], knobs[key].check(value))
-        self._loop.run.judge(layer, {**present, **{key: new for key, (_, new) in accepted.items()}})
+        turning.judge(
+            self._loop.run, layer, {**present, **{key: new for key, (_, new) in accepted.items()}}
+        )
         return accepted
 
     @property
@@ -322,11 +324,11 @@ class Session:
 
     def knobs(self, layer: str | None = None) -> dict[str, Knob]:
         """Return what can be turned at a layer (the only one by default)."""
-        return self._loop.run.knobs(self._layer(layer))
+        return turning.knobs(self._loop.run, self._layer(layer))
 
     def values(self, layer: str | None = None) -> dict[str, Value]:
         """Return the values in force."""
-        return self._loop.run.values(self._layer(layer))
+        return turning.values(self._loop.run, self._layer(layer))
 
     def frame(self, layer: str | None = None) -> Frame:
         """Return a consistent copy at a batch edge."""
@@ -364,8 +366,7 @@ class Session:
         return self._loop.at_edge(self._copied)
 
     def _copied(self) -> nn.Sequential:
-        with torch.inference_mode(False):
-            return copy.deepcopy(self._loop.run.model)
+        return self._loop.run.copied()
 
     def save(self, folder: str | Path) -> Path:
         """Write weights.safetensors, recipe.json (with the edits) and history.csv.

@@ -2,6 +2,18 @@
 
 from hebblab.metrics.activations import ActivationStatistics, activation_statistics
 from hebblab.metrics.mosaics import Mosaic, mosaic
+from hebblab.metrics.receptive import (
+    ReceptiveWindow,
+    back_projection,
+    best_patches,
+    receptive_window,
+)
+from hebblab.metrics.sheet import (
+    SheetCosines,
+    quantisation_error,
+    sheet_cosines,
+    topographic_error,
+)
 from hebblab.metrics.similarity import (
     Nearest,
     effective_rank,
@@ -26,7 +38,11 @@ __all__ = [
     "Histogram",
     "Mosaic",
     "Nearest",
+    "ReceptiveWindow",
+    "SheetCosines",
     "activation_statistics",
+    "back_projection",
+    "best_patches",
     "convergence",
     "effective_rank",
     "histogram",
@@ -36,6 +52,10 @@ __all__ = [
     "nearest",
     "negative_share",
     "norms",
+    "quantisation_error",
+    "receptive_window",
+    "sheet_cosines",
+    "topographic_error",
     "turned",
     "visible",
 ]

@@ -2,7 +2,19 @@
 
 from hebblab.nn import networks
 from hebblab.nn.activations import RePU
+from hebblab.nn.inputs import InputNorm
 from hebblab.nn.layers import LayerView
+from hebblab.nn.patches import PatchConv2d
 from hebblab.nn.scratch import Scratch
+from hebblab.nn.whitening import Whitening, zca
 
-__all__ = ["LayerView", "RePU", "Scratch", "networks"]
+__all__ = [
+    "InputNorm",
+    "LayerView",
+    "PatchConv2d",
+    "RePU",
+    "Scratch",
+    "Whitening",
+    "networks",
+    "zca",
+]

@@ -2,17 +2,36 @@
 
 import math
 import re
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue, shown
 
-_FORM = re.compile(r"(uniform|normal)\(\s*(-?[\d.]+(?:e-?\d+)?)\s*,\s*(-?[\d.]+(?:e-?\d+)?)\s*\)")
+_NUMBER = r"(-?[\d.]+(?:e-?\d+)?)\s*(/\s*sqrt\(\s*fan[_-]in\s*\))?"
+_FORM = re.compile(rf"(uniform|normal)\(\s*{_NUMBER}\s*,\s*{_NUMBER}\s*\)")
+_PER_FAN_IN = "/sqrt(fan_in)"
 _HELP = (
-    "Write uniform(low, high) or normal(mean, deviation), for example uniform(0, 0.2), "
-    "with numbers from -1000 to 1000."
+    "Write uniform(low, high) or normal(mean, deviation), for example uniform(0, 0.2) or "
+    "normal(0, 1/sqrt(fan_in)), with numbers from -1000 to 1000."
 )
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """A number, or a number divided by the square root of how many weights a unit has."""
+
+    number: float
+    per_fan_in: bool
+
+    def at(self, fan_in: int) -> float:
+        return self.number / math.sqrt(fan_in) if self.per_fan_in else self.number
+
+    def __str__(self) -> str:
+        short = f"{self.number:g}"
+        exact = short if float(short) == self.number else repr(self.number)
+        return exact + _PER_FAN_IN * self.per_fan_in
 
 
 def check(start: str) -> str:
@@ -20,20 +39,24 @@ def check(start: str) -> str:
 
     >>> check("uniform( 0,0.20)")
     'uniform(0, 0.2)'
+    >>> check("normal(0, 1 / sqrt(fan-in))")
+    'normal(0, 1/sqrt(fan_in))'
     """
     kind, first, second = _parse(start)
-    return f"{kind}({_short(first)}, {_short(second)})"
+    return f"{kind}({first}, {second})"
 
 
 def draw_(weights: Tensor, start: str, generator: torch.Generator) -> Tensor:
     """Fill `weights` in place from `start`, drawing from `generator` only.
 
     Args:
-        weights: Any shape, device and floating dtype.
-        start: "uniform(low, high)" or "normal(mean, deviation)".
+        weights: (units, ...), any device and floating dtype; fan_in is the size of weights[0].
+        start: "uniform(low, high)" or "normal(mean, deviation)"; each number may be written as
+            number/sqrt(fan_in).
         generator: Owned by the caller; the global one is never touched.
     """
-    kind, first, second = _parse(start)
+    kind, *bounds = _parse(start)
+    first, second = (bound.at(weights.shape[1:].numel()) for bound in bounds)
     with torch.no_grad():
         # Drawn where the generator is and row by row, whatever the device and memory format.
         drawn = torch.empty(weights.shape, dtype=weights.dtype, device=generator.device)
@@ -55,23 +78,26 @@ def redraw_(network: nn.Module, generator: torch.Generator) -> None:
                     module.bias.uniform_(-bound, bound, generator=generator)
 
 
-def _short(number: float) -> str:
-    short = f"{number:g}"
-    return short if float(short) == number else repr(number)
-
-
-def _parse(start: object) -> tuple[str, float, float]:
+def _parse(start: object) -> tuple[str, _Bound, _Bound]:
     match = _FORM.fullmatch(start.strip()) if isinstance(start, str) and len(start) < 100 else None
-    try:
-        first, second = (float(match[2]), float(match[3])) if match else (math.nan, math.nan)
-    except ValueError:
-        match = None
-        first = second = math.nan
-    if match is None or not (abs(first) <= 1000 and abs(second) <= 1000):
+    if match is None:
         raise InvalidValue(f"{shown(start)} is no start for weights. {_HELP}")
-    kind = match[1]
+    kind, *parts = match.groups()
+    try:
+        numbers = float(parts[0]), float(parts[2])
+    except ValueError:
+        numbers = math.nan, math.nan
+    if not max(map(abs, numbers)) <= 1000 or not all(map(math.isfinite, numbers)):
+        raise InvalidValue(f"{shown(start)} is no start for weights. {_HELP}")
+    first, second = numbers
     if (kind == "uniform" and first >= second) or (kind == "normal" and second <= 0):
         raise InvalidValue(
             f"{shown(start)} is empty: uniform needs low < high, normal a deviation above 0."
         )
-    return kind, first, second
+    # Nothing is nothing, however it is divided.
+    scaled = [bool(part) and number != 0 for part, number in zip(parts[1::2], numbers, strict=True)]
+    if kind == "uniform" and scaled[0] != scaled[1] and first != 0 and second != 0:
+        raise InvalidValue(
+            f"{shown(start)} is empty for some layers: divide both ends by sqrt(fan_in), or none."
+        )
+    return kind, _Bound(first, scaled[0]), _Bound(second, scaled[1])

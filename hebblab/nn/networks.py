@@ -1,27 +1,32 @@
 """Named networks, and a person's own by name."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import nn
 
 from hebblab.errors import DataUnavailable, InvalidValue, UnknownName, shown, unknown
+from hebblab.knobs import Value
 from hebblab.nn.activations import RePU
 from hebblab.nn.initial import redraw_
+from hebblab.nn.inputs import InputNorm
 from hebblab.nn.layers import LayerView
+from hebblab.nn.modes import evaluating
+from hebblab.nn.published import BUILDERS, Builder, dense
 
-Builder = Callable[[tuple[int, ...], int], nn.Sequential]
-
-_LARGEST = 100_000_000  # weights: 400 MB in float32
-_builders: dict[str, Builder] = {}
-_OWN: set[str] = set()
+_builders: dict[str, Builder] = dict(BUILDERS)
+_DENSE = re.compile(r"dense-([1-9]\d{0,4}|100000)")
+_DENSE_HELP = "dense-N is a dense network of N units, from dense-1 to dense-100000."
 
 
 def available() -> tuple[str, ...]:
     """Return the names of the known networks, sorted.
+
+    Beside them, `dense-N` is a dense network of any N from 1 to 100,000 units.
 
     >>> available()[:2]
     ('conv-400', 'dense-100')
@@ -41,19 +46,19 @@ def register(name: str, builder: Builder | None = None) -> object:
         builder: Function of (image_shape, classes) that returns a `torch.nn.Sequential`. Layers
             that a Hebbian rule trains have no bias; the last child is the readout.
 
-    >>> @register("dense-9")
+    >>> @register("tiny-9")
     ... def tiny(image_shape, classes):
     ...     fan_in = image_shape[0] * image_shape[1] * image_shape[2]
     ...     return nn.Sequential(nn.Flatten(), nn.Linear(fan_in, 9, bias=False),
     ...                          nn.ReLU(), nn.Linear(9, classes))
-    >>> len(create("dense-9", image_shape=(1, 8, 8)))
+    >>> len(create("tiny-9", image_shape=(1, 8, 8)))
     4
-    >>> unregister("dense-9")
+    >>> unregister("tiny-9")
     """
     if not isinstance(name, str) or not 0 < len(name) <= 64 or not name.isprintable():
         raise InvalidValue(f"A network's name is 1 to 64 printable characters, not {shown(name)}.")
 
-    if name in _OWN:
+    if _owned(name):
         raise InvalidValue(f"The network {name!r} belongs to hebblab. Choose another name.")
 
     def keep(function: Builder) -> Builder:
@@ -75,9 +80,8 @@ def unregister(name: str) -> None:
         UnknownName: There is no such network.
         InvalidValue: The network is the package's.
     """
-    if not isinstance(name, str) or name not in _builders:
-        raise unknown("network", name, _builders)
-    if name in _OWN:
+    _builder(name)
+    if _owned(name):
         raise InvalidValue(f"The network {name!r} belongs to hebblab and stays.")
     del _builders[name]
 
@@ -88,7 +92,7 @@ def create(
     """Build a network by name, its weights drawn from `seed` alone.
 
     Args:
-        name: One of `available()`.
+        name: One of `available()`, or "dense-N".
         image_shape: (channels, height, width), or (numbers,) for inputs that are no images.
         classes: Outputs of the readout.
         seed: Of the weights. The global generator is left as it was.
@@ -100,13 +104,13 @@ def create(
     >>> create("dense-100")
     Sequential(
       (flatten): Flatten(start_dim=1, end_dim=-1)
+      (prepare): InputNorm(mode=none)
       (hidden): Linear(in_features=784, out_features=100, bias=False)
       (activation): RePU(n=1)
       (readout): Linear(in_features=100, out_features=10, bias=True)
     )
     """
-    if not isinstance(name, str) or name not in _builders:
-        raise unknown("network", name, _builders)
+    builder = _builder(name)
     image_shape = tuple(image_shape)
     for number in (*image_shape, classes):
         if type(number) is not int or number < 1:
@@ -117,7 +121,7 @@ def create(
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         # Modules draw from the global generator while they are built; outside it stays untouched.
         torch.default_generator.manual_seed(seed)
-        network = _builders[name](image_shape, classes)
+        network = builder(image_shape, classes)
         if not isinstance(network, nn.Sequential):
             raise InvalidValue(
                 f"The network {name!r} is a {type(network).__name__}; hebblab needs a "
@@ -125,25 +129,35 @@ def create(
             )
         network.float()
         redraw_(network, torch.Generator().manual_seed(seed))
-        if name not in _OWN:
+        if not _owned(name):
             _try(network, name, image_shape)
     return network
 
 
+def _owned(name: str) -> bool:
+    return name in BUILDERS or _DENSE.fullmatch(name) is not None
+
+
+def _builder(name: str) -> Builder:
+    if isinstance(name, str):
+        units = _DENSE.fullmatch(name)
+        if units is not None:
+            return dense(int(units[1]))
+        if name in _builders:
+            return _builders[name]
+    raise unknown("network", name, _builders, advice=_DENSE_HELP)
+
+
 def _try(network: nn.Sequential, name: str, image_shape: tuple[int, ...]) -> None:
     """Refuse a network that cannot take what the data holds."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(network):
             network(torch.zeros(1, *image_shape))
     except (RuntimeError, ValueError, IndexError) as error:
         shape = "×".join(map(str, image_shape))
         raise InvalidValue(
             f"The network {name!r} does not fit inputs of {shape}: {error}"
         ) from error
-    for module, training in modes:
-        module.training = training
 
 
 def load(folder: str | Path) -> nn.Sequential:
@@ -161,7 +175,8 @@ def load(folder: str | Path) -> nn.Sequential:
         about = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
         name, shape, classes = about["network"], tuple(about["input_shape"]), about["classes"]
         network = create(name, shape, classes)
-        _set_exponents(network, about.get("exponents", {}))
+        older = {module: {"n": n} for module, n in about.get("exponents", {}).items()}
+        restore(network, about.get("settings", older))
     except UnknownName as error:
         raise UnknownName(
             f"{error} {folder} was saved with a network of your own: "
@@ -185,11 +200,34 @@ def load(folder: str | Path) -> nn.Sequential:
     return network
 
 
-def _set_exponents(network: nn.Sequential, exponents: dict[str, float]) -> None:
-    for name, n in exponents.items():
+def settings(network: nn.Module) -> dict[str, dict[str, Value]]:
+    """Return what a person may turn at a network's modules, by name: it is in no state dictionary.
+
+    >>> settings(create("dense-100"))
+    {'prepare': {'mode': 'none'}, 'activation': {'n': 1.0, 'triangle': False}}
+    """
+    return {
+        name: module.values()
+        for name, module in network.named_modules()
+        if isinstance(module, InputNorm | RePU)
+    }
+
+
+def restore(network: nn.Sequential, given: Mapping[str, Mapping[str, Any]]) -> None:
+    """Turn a network's modules to what `settings` returned.
+
+    Raises:
+        InvalidValue: A value is refused.
+        UnknownName: A module has no such setting.
+    """
+    for name, values in given.items():
         module = network.get_submodule(name)
-        if isinstance(module, RePU):
-            module.n = n
+        if isinstance(module, InputNorm | RePU):
+            known = module.values()
+            for key, value in values.items():
+                if key not in known:
+                    raise unknown("setting", key, known)
+                setattr(module, key, value)
 
 
 def hebbian_layers(
@@ -240,59 +278,3 @@ def hebbian_layers(
             "every layer."
         )
     return views
-
-
-def _check_size(*factors: int) -> None:
-    weights = 1
-    for factor in factors:
-        weights *= factor
-    if weights > _LARGEST:
-        raise InvalidValue(
-            f"That network would have {weights:,} weights in one layer; "
-            f"{_LARGEST:,} are the most. Use smaller images or fewer units."
-        )
-
-
-def _dense(units: int) -> Builder:
-    def build(image_shape: tuple[int, ...], classes: int) -> nn.Sequential:
-        fan_in = 1
-        for length in image_shape:
-            fan_in *= length
-        _check_size(fan_in, units)
-        network = nn.Sequential()
-        network.add_module("flatten", nn.Flatten())
-        network.add_module("hidden", nn.Linear(fan_in, units, bias=False))
-        network.add_module("activation", RePU())
-        network.add_module("readout", nn.Linear(units, classes))
-        return network
-
-    return build
-
-
-def _conv_400(image_shape: tuple[int, ...], classes: int) -> nn.Sequential:
-    if len(image_shape) != 3:
-        raise InvalidValue(
-            "conv-400 needs images; this data set holds plain vectors. Use dense-100."
-        )
-    channels, height, width = image_shape
-    if min(height, width) < 6:
-        raise InvalidValue(
-            f"conv-400 has 5×5 kernels and 2×2 pooling, which need images of at least 6×6 pixels, "
-            f"not {height}×{width}."
-        )
-    pooled = ((height - 4) // 2) * ((width - 4) // 2)
-    _check_size(400, pooled, classes)
-    network = nn.Sequential()
-    network.add_module("conv", nn.Conv2d(channels, 400, 5, bias=False))
-    network.add_module("norm", nn.BatchNorm2d(400))
-    network.add_module("activation", RePU())
-    network.add_module("pool", nn.MaxPool2d(2))
-    network.add_module("flatten", nn.Flatten())
-    network.add_module("readout", nn.Linear(400 * pooled, classes))
-    return network
-
-
-for _units in (100, 400, 2000):
-    register(f"dense-{_units}", _dense(_units))
-register("conv-400", _conv_400)
-_OWN.update(_builders)

@@ -109,8 +109,7 @@ def compete(
         shifted = (scores - scores.amax(dim=1, keepdim=True)) / temperature
         return torch.softmax(shifted, dim=1) * alive
     if competition == "proportional":
-        parts = scores.clamp_min(0).pow(exponent)
-        return parts / parts.sum(dim=1, keepdim=True).clamp_min(_TINY) * alive
+        return _proportions(scores.clamp_min(0), exponent).mul_(alive)
     if thresholds is None:
         won = torch.zeros_like(scores).scatter_(1, ranked(scores, k), 1.0).mul_(alive)
     else:
@@ -124,6 +123,18 @@ def compete(
 def alive(inputs: Tensor) -> Tensor:
     """Return 1 for samples that are not all zero and 0 for the rest, (samples, 1)."""
     return (inputs != 0).any(dim=1, keepdim=True).to(inputs.dtype)
+
+
+def _proportions(parts: Tensor, exponent: float) -> Tensor:
+    """Return partᵃ by the sum of those of its sample, which counts as 1e-12 at the least.
+
+    Powers of the largest part of a sample cancel, so that none of them overflows.
+    """
+    top = parts.amax(dim=1, keepdim=True)
+    top = torch.where(top > 0, top, 1.0)
+    powers = (parts / top).pow_(exponent)
+    floor = _TINY * top.pow(-exponent)
+    return powers / powers.sum(dim=1, keepdim=True).maximum(floor)
 
 
 def _divisor(rows: Tensor) -> Tensor:

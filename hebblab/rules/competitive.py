@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from hebblab.knobs import Value
+from hebblab.knobs import Value, knob
 from hebblab.rules import declared, thresholds
 from hebblab.rules.competition import alive, compete, scores
 from hebblab.rules.reductions import count, pulled
@@ -89,7 +89,7 @@ class HardWTA(_Winners):
         "2011 one such layer with many units read photographs better than most deep networks."
     )
     advice = "Raise k and watch several units settle on the same digit."
-    starting_knobs: ClassVar[Mapping[str, Value]] = {"similarity": "dot"}
+    starting_options: ClassVar[Mapping[str, Value]] = {"thresholds": True}
 
     k: int = declared.winners("How many units learn from each image.")
 
@@ -143,3 +143,57 @@ class SoftWTA(_Winners):
         """Return the softmax of score / temperature."""
         compared = self.compared(inputs, weights, targets)
         return compete(compared, compared, alive(inputs), "softmax", temperature=self.temperature)
+
+
+@register
+class ProportionalWTA(_Winners):
+    r"""All units learn from an image in proportion to how well they match: nearly alike.
+
+    \[\Delta w_i = \sum_b r_{bi}\,(x_b - w_i) \Big/ \sum_b r_{bi}, \qquad
+    r_i = s_i^a \Big/ \sum_j s_j^a\]
+
+    with scores s below zero taken as zero, and a sum of at least 1e-12. On images, whose scores
+    are all positive and much alike, every unit becomes the mean image; a large exponent a tells
+    the units apart.
+
+    Knobs: `exponent` 0.1 to 100; `similarity` dot, cosine, raised-cosine or distance;
+    `reduction` share, share2, mean, sum or max.
+
+    Source: Lagani 2022, which finds that it works poorly; its code writes a = 1/κ with κ = 0.05.
+
+    >>> import torch
+    >>> rule = ProportionalWTA(reduction="sum")
+    >>> rule.update(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.6, 0.0], [0.2, 1.0]]))
+    tensor([[ 0.3000,  0.0000],
+            [ 0.2000, -0.2500]])
+    """
+
+    name = "proportional-wta"
+    title = "Proportional winner-take-all"
+    equation = (
+        r"\Delta w_i = r_i \, (x - w_i) \\ r_i = \max(s_i, 0)^a \, / \, \sum_j \max(s_j, 0)^a"
+    )
+    source = "Lagani 2022, beside equation 3; its code, psoftwta"
+    history = (
+        "Lagani tried it in 2022 beside the softmax: units share an image in plain proportion to "
+        "their scores. It works poorly, as images match every unit somewhat and the shares come "
+        "out nearly equal. It stays here as the lesson that a competition has to be sharp."
+    )
+    advice = "Watch every unit become the mean image; then raise the exponent a to 50 and wait."
+
+    similarity: str = declared.similarity("dot")
+    exponent: float = knob(
+        1.0,
+        symbol="a",
+        title="exponent",
+        low=0.1,
+        high=100,
+        scale="log",
+        slider=(0.5, 50),
+        help="How sharply units share an image: high means one winner.",
+    )
+
+    def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Return the scores to the power of the exponent, by their sum; none for negative ones."""
+        compared = self.compared(inputs, weights, targets)
+        return compete(compared, compared, alive(inputs), "proportional", exponent=self.exponent)

@@ -19,12 +19,12 @@ def reduction(default: str, choices: tuple[str, ...] = REDUCTIONS) -> Any:
     )
 
 
-def similarity(default: str) -> Any:
+def similarity(default: str, choices: tuple[str, ...] = SIMILARITIES) -> Any:
     """Declare what units are compared by."""
     return knob(
         default,
         symbol="similarity",
-        choices=SIMILARITIES,
+        choices=choices,
         advanced=True,
         help="What units are compared by when they compete.",
     )

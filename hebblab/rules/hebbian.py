@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from hebblab.knobs import Value, knob
-from hebblab.rules import declared, thresholds
+from hebblab.nn.scratch import Scratch
+from hebblab.rules import declared, fast, thresholds
 from hebblab.rules.competition import COMPETITIONS, alive, compete, scores
 from hebblab.rules.reductions import count, pulled, reduce
 from hebblab.rules.registry import register
-from hebblab.rules.rule import Rule, Statistics
+from hebblab.rules.rule import Rows, Rule, Statistics
 
 _LIVELY = ("hard", "graded", "softmax", "proportional", "relu")
 
@@ -20,6 +21,7 @@ class _Competing(Rule):
     """A rule whose activity Y comes from a declared competition."""
 
     teachable: ClassVar[bool] = True
+    powers: ClassVar[tuple[int, ...]] = (1,)  # p of each Σ|Y|ᵖ in the statistics, after YᵀX
 
     competition: str = "none"
     similarity: str = declared.similarity("dot")
@@ -49,6 +51,38 @@ class _Competing(Rule):
             thresholds=thresholds.of(self),
         )
         return activity if targets is None else activity * targets
+
+    def accumulated(
+        self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
+    ) -> Statistics:
+        """Return the statistics so far, winners summed as bags; see `Rule`."""
+        if self.competition == "none":
+            activity = fast.responses(inputs, weights, scratch)
+            summed = fast.hebbian(activity, inputs, total, scratch)
+            powers = fast.powers(activity, self.powers)
+            return fast.added(total, summed, *powers, count(inputs))
+        won = self._won(inputs, weights, scratch)
+        if won is None:
+            return super().accumulated(inputs, weights, total, scratch)
+        summed = won.hebbian(total)
+        powers = (won.power(p) for p in self.powers)
+        fired = () if thresholds.of(self) is None else (won.fired(),)
+        return fast.added(total, summed, *powers, count(inputs), *fired)
+
+    def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
+        """Return the update of the units that won; the others have none."""
+        if thresholds.of(self) is not None or len(inputs) * len(weights) < fast.SMALL:
+            return None
+        won = self._won(inputs, weights, scratch)
+        return None if won is None else fast.touched(self, won, weights, self.powers)
+
+    def _won(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> fast.Winners | None:
+        """Return who won, where winners are counted and bags are quicker than a product."""
+        counted = self.competition in ("hard", "graded") and self.k <= len(weights)
+        if not counted or inputs.is_cuda:
+            return None
+        graded, held = self.competition == "graded", thresholds.of(self)
+        return fast.Winners(inputs, weights, self.k, self.similarity, graded, held, scratch)
 
 
 @register

@@ -107,7 +107,8 @@ class KrotovHopfield(Rule):
         touched unit, instead of multiplied as a matrix.
         """
         batch, units = len(inputs), len(weights)
-        if batch * units < _SMALL or inputs.is_cuda or inputs.dtype != torch.float32:
+        plain = batch * units < _SMALL or self.k > units
+        if plain or inputs.is_cuda or inputs.dtype != torch.float32:
             return None
         powered = _powered(weights, self.p, scratch)
         responses = torch.mm(

@@ -15,6 +15,7 @@ def reduce(
     samples: Tensor,
     activity: Tensor | None = None,
     floor: float = 1e-30,
+    in_place: bool = False,
 ) -> Tensor:
     """Return the summed update (units, fan_in) divided as `reduction` says.
 
@@ -25,27 +26,30 @@ def reduce(
         samples: Number of samples, 0-d.
         activity: Σ|r| of each unit, (units,); needed for "share".
         floor: Smallest divisor of "max", so that a zero update stays zero.
+        in_place: Whether `summed` itself may be changed and returned.
     """
     if reduction == "mean":
-        return summed / samples.to(summed.dtype)
-    if reduction == "max":
-        return summed / largest(summed).clamp_min(floor)
-    if reduction.startswith("share"):
+        divisor = samples.to(summed.dtype)
+    elif reduction == "max":
+        divisor = largest(summed).clamp_min(floor)
+    elif reduction.startswith("share"):
         assert activity is not None
-        return summed / activity.clamp_min(_SHARE_FLOOR)[:, None]
-    return summed
+        divisor = activity.clamp_min(_SHARE_FLOOR)[:, None]
+    else:
+        return summed
+    return summed.div_(divisor) if in_place else summed / divisor
 
 
 def pulled(statistics: tuple[Tensor, ...], weights: Tensor, reduction: str) -> Tensor:
     """Return A - diag(c) W divided as `reduction` says, for statistics (A, c, Σ|r|, samples, …)."""
     hebbian, pull, active, samples, *_ = statistics
     summed = torch.addcmul(hebbian, pull[:, None], weights, value=-1)
-    return reduce(summed, reduction, samples=samples, activity=active)
+    return reduce(summed, reduction, samples=samples, activity=active, in_place=True)
 
 
 def count(inputs: Tensor) -> Tensor:
     """Return the number of samples, 0-d and exact (float32 cannot count beyond 16.7 million)."""
-    return torch.tensor(len(inputs), device=inputs.device)
+    return torch.full((), len(inputs), device=inputs.device)  # filled there: nothing to wait for
 
 
 def largest(values: Tensor) -> Tensor:

@@ -8,7 +8,14 @@ from hebblab.rules.rule import Rule
 
 RuleClass = TypeVar("RuleClass", bound=type[Rule])
 
-RESERVED = frozenset({"rule", "init", "layer", "learning_rate", "row_norm", "n"})
+# What a recipe says of a layer beside its rule's knobs; the options are those of the trainer.
+RESERVED = frozenset(
+    {
+        *("rule", "init", "layer", "learning_rate", "n", "row_norm", "triangle", "thresholds"),
+        *("threshold_rate", "norm_adaptive_lr", "pruning", "teacher", "input_norm", "zca"),
+        *("zca_epsilon", "patches_per_batch", "radius_end"),
+    }
+)
 
 _rules: dict[str, type[Rule]] = {}
 
@@ -30,6 +37,18 @@ def register(rule: RuleClass) -> RuleClass:
     Raises:
         InvalidValue: The class is no rule, has no name or one that is taken, defines no update,
             or declares what no recipe could hold.
+    """
+    judge(rule)
+    rule.title = rule.__dict__.get("title") or rule.name.replace("-", " ").capitalize()
+    _rules[rule.name] = rule
+    return rule
+
+
+def judge(rule: type[Rule]) -> None:
+    """Refuse what could not be registered; registers nothing.
+
+    Raises:
+        InvalidValue: As `register`.
     """
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         raise InvalidValue(f"A rule is a class derived from hl.Rule, not {shown(rule)}.")
@@ -56,9 +75,6 @@ def register(rule: RuleClass) -> RuleClass:
             "or both statistics and change."
         )
     _check_declarations(rule)
-    rule.title = rule.__dict__.get("title") or name.replace("-", " ").capitalize()
-    _rules[name] = rule
-    return rule
 
 
 def _check_declarations(rule: type[Rule]) -> None:

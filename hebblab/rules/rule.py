@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from pydantic import PrivateAttr
 from torch import Tensor
 
@@ -11,8 +12,12 @@ from hebblab.errors import InvalidValue
 from hebblab.knobs import Knobbed, Value
 from hebblab.nn.scratch import Scratch
 from hebblab.rules import thresholds
+from hebblab.rules.inputs import check, checked
 
 Statistics = tuple[Tensor, ...]
+
+_FASTER = frozenset({"fused", "accumulated"})
+_WORDS = frozenset({"in_words", "check_layer", "check_rate"})
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ class Rule(Knobbed):
         initial_weights: Start of the weights, "uniform(0, 1)" or "normal(0, 0.02)".
         learning_rate: Rate that suits pixels in [0, 1].
         starting_knobs: Knobs that a fresh run sets when it is switched to this rule.
+        starting_options: Options of the layer that such a run sets beside them.
         row_norm: Whether a fresh run holds the rows at Euclidean norm 1 after each step.
         teachable: Whether `statistics` heeds a teacher's `targets`.
+        ordered: Whether a unit's place among the others has a meaning, so that pruning and
+            shuffling would break the rule.
     """
 
     kind: ClassVar[str] = "knob"
@@ -64,11 +72,23 @@ class Rule(Knobbed):
     initial_weights: ClassVar[str] = "uniform(0, 1)"
     learning_rate: ClassVar[float] = 0.1
     starting_knobs: ClassVar[Mapping[str, Value]] = {}
+    starting_options: ClassVar[Mapping[str, Value]] = {}
     row_norm: ClassVar[bool] = False
     teachable: ClassVar[bool] = False
+    ordered: ClassVar[bool] = False
 
     _buffers: dict[str, Tensor] = PrivateAttr(default_factory=dict)
     _threshold_rate: float = PrivateAttr(0.0)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = cls.__dict__.get("update")
+        if callable(own) and own is not Rule.update:
+            cls.update = checked(own)  # type: ignore[method-assign]
+        if cls.__module__.split(".")[0] != __name__.split(".")[0] and _changes_mathematics(cls):
+            # A faster way to what a rule of the package computes is none to what this one does.
+            for name in _FASTER - set(cls.__dict__):
+                setattr(cls, name, getattr(Rule, name))
 
     @property
     def norm(self) -> float | None:
@@ -128,6 +148,13 @@ class Rule(Knobbed):
                     f"it goes from {knob.low:g} to {units}."
                 )
 
+    def check_rate(self, learning_rate: float) -> None:
+        """Refuse a learning rate at which the rule cannot work.
+
+        Raises:
+            InvalidValue: With the rates at which it can.
+        """
+
     def statistics(
         self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
     ) -> Statistics:
@@ -150,7 +177,11 @@ class Rule(Knobbed):
         Args:
             inputs: (samples, fan_in).
             weights: (units, fan_in), of the same floating dtype and device.
+
+        Raises:
+            InvalidValue: They do not fit, are empty, or the inputs hold NaN or infinite values.
         """
+        check(inputs, weights)
         return self.change(self.statistics(inputs, weights), weights)
 
     def filters(self, weights: Tensor) -> Tensor:
@@ -171,9 +202,33 @@ class Rule(Knobbed):
     def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
         """Return the update by a faster way that equals `update`, or None where there is none.
 
-        `scratch` keeps the buffers between steps; results live in it until the next call.
+        `scratch` keeps the buffers between steps; results live in it until the next call. A rule
+        that holds something which `advance` moves has none: that needs the statistics.
         """
         return None
+
+    def accumulated(
+        self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
+    ) -> Statistics:
+        """Return the statistics of further samples on top of a total of those before.
+
+        A rule may override it by a faster way whose results live in `scratch` until the next call
+        without a total. It must then treat all inputs of a unit alike, as patches come in the order
+        that is copied fastest.
+
+        Args:
+            inputs: (samples, fan_in).
+            weights: (units, fan_in).
+            total: What the samples before gave; None for the first.
+            scratch: Keeps the buffers.
+        """
+        part = self.statistics(inputs, weights)
+        return part if total is None else tuple(map(torch.add, total, part))
+
+    @classmethod
+    def any_order(cls) -> bool:
+        """Whether the rule may be given the inputs of a unit in any order by `accumulated`."""
+        return cls.accumulated is not Rule.accumulated
 
     @classmethod
     def in_halves(cls) -> bool:
@@ -184,3 +239,15 @@ class Rule(Knobbed):
     def summary(self) -> str:
         """The first line of the rule's docstring."""
         return (type(self).__doc__ or "").strip().split("\n")[0]
+
+
+def _changes_mathematics(rule: type[Rule]) -> bool:
+    """Return whether a class overrides what its bases compute."""
+    bases = [base for base in rule.__mro__[1:] if issubclass(base, Rule)]
+    return any(
+        callable(one)
+        and not name.startswith(("__", "model_"))
+        and name not in _FASTER | _WORDS
+        and any(name in vars(base) for base in bases)
+        for name, one in vars(rule).items()
+    )

@@ -30,6 +30,7 @@ def adapt_(thresholds: Tensor, fired: Tensor, samples: Tensor, k: int, rate: flo
 
     Source: Miconi 2021, whose target is the same; any other makes all thresholds run away.
 
+    >>> import torch
     >>> thresholds = torch.zeros(2)
     >>> adapt_(thresholds, torch.tensor([3, 1]), torch.tensor(4), k=1, rate=0.5)
     >>> thresholds

@@ -6,18 +6,28 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from traitlets.config import Config
 
 import hebblab
+from hebblab.serving.forks import Warm
 
 KERNEL_NAME = "hebblab"
+_PROVISIONER = EntryPoint(
+    KERNEL_NAME,
+    "hebblab.serving.forks:ForkingProvisioner",
+    KernelProvisionerFactory.GROUP_NAME,
+)
+# Told by hand, so that a checkout that nobody installed has it too.
+KernelProvisionerFactory.provisioners[KERNEL_NAME] = _PROVISIONER
 
 _PASSED_ON = frozenset(
     {
@@ -98,7 +108,11 @@ class OwnKernelSpecs(KernelSpecManager):  # type: ignore[misc]
             argv=kernel_command(self.parent.ipython_dir),
             display_name="hebblab",
             language="python",
-            metadata={"debugger": False, "supported_encryption": ["curve"]},
+            metadata={
+                "debugger": False,
+                "supported_encryption": ["curve"],
+                "kernel_provisioner": {"provisioner_name": KERNEL_NAME},
+            },
         )
 
     def get_all_specs(self) -> dict[str, Any]:
@@ -108,7 +122,13 @@ class OwnKernelSpecs(KernelSpecManager):  # type: ignore[misc]
 
 
 class Kernels(AsyncMappingKernelManager):  # type: ignore[misc]
-    """Starts each kernel with the small environment, and with nothing on the server's stdout."""
+    """Starts each kernel with the small environment, and with nothing on the server's stdout.
+
+    Attributes:
+        warm: the process that kernels are forked from; None: each starts by itself.
+    """
+
+    warm: Warm | None = None
 
     async def start_kernel(self, **kwargs: Any) -> str:
         """Start a kernel and return its id."""

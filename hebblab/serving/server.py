@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import html
 import logging
+import os
 import re
 import signal
 import sys
@@ -24,9 +25,16 @@ from voila.app import Voila
 from voila.notebook_renderer import NotebookRenderer
 
 from hebblab.serving import addresses, handlers
+from hebblab.serving.forks import MODULES, Warm
 from hebblab.serving.frames import LARGEST_MESSAGE, VisitorGuard
 from hebblab.serving.gate import Gate, SecurityHeaders
-from hebblab.serving.kernels import KERNEL_NAME, Kernels, OwnKernelSpecs, kernel_configuration
+from hebblab.serving.kernels import (
+    KERNEL_NAME,
+    Kernels,
+    OwnKernelSpecs,
+    environment,
+    kernel_configuration,
+)
 from hebblab.serving.page import EXTENSIONS, PLOTLY_NAME, PLOTLY_SCRIPT, page_config
 from hebblab.serving.policy import KERNEL_ID, Policy, own_names
 from hebblab.serving.room import Left, Limits, Room, Seat
@@ -152,6 +160,8 @@ class LabServer(Voila):  # type: ignore[misc]
         self.app = Application(**self.init_settings())
         self.app.transforms.append(SecurityHeaders)
         self.room = Room(self.kernel_manager, self.render, self.serving.limits)
+        warm = self.kernel_manager.warm = Warm(MODULES, environment(os.environ))
+        await warm.start()
         self.app.add_handlers(".*", self.init_handlers())
         policy = Policy(
             hosts=own_names(self.serving.host, self.serving.allow_hosts),
@@ -177,6 +187,7 @@ class LabServer(Voila):  # type: ignore[misc]
                 errand.cancel()
             await asyncio.gather(*errands, return_exceptions=True)
             await self.room.close()
+            await warm.close()
             await server.close_all_connections()
 
     async def render(self, seat: Seat, query: str) -> AsyncIterator[str]:

@@ -2,10 +2,17 @@
 
 from hebblab.training.features import FeaturePath, feature_path
 from hebblab.training.hebbian import HebbianTrainer
+from hebblab.training.learner import Learner
 from hebblab.training.local import Local
 from hebblab.training.modes import evaluating, undisturbed
+from hebblab.training.options import OPTIONS, LayerOptions, refuse_contradictions
 from hebblab.training.progress import attach_progress
-from hebblab.training.schedules import attach_linear_decay, decay_factor
+from hebblab.training.schedules import (
+    attach_linear_decay,
+    decay_factor,
+    greedy_phase,
+    shrunk,
+)
 from hebblab.training.supervised import HebbianEvaluator, SupervisedEvaluator, SupervisedTrainer
 from hebblab.training.visualizers import (
     ActivationStatisticsHandler,
@@ -15,10 +22,13 @@ from hebblab.training.visualizers import (
 )
 
 __all__ = [
+    "OPTIONS",
     "ActivationStatisticsHandler",
     "FeaturePath",
     "HebbianEvaluator",
     "HebbianTrainer",
+    "LayerOptions",
+    "Learner",
     "Local",
     "SupervisedEvaluator",
     "SupervisedTrainer",
@@ -30,5 +40,8 @@ __all__ = [
     "decay_factor",
     "evaluating",
     "feature_path",
+    "greedy_phase",
+    "refuse_contradictions",
+    "shrunk",
     "undisturbed",
 ]

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from hebblab.errors import InvalidValue, unknown
+from hebblab.nn import InputNorm
 
 
 class FeaturePath(NamedTuple):
@@ -56,7 +57,7 @@ def feature_path(network: nn.Module, layer: str | None = None) -> FeaturePath:
     if layer not in places:
         raise unknown("layer", layer, places)
     end = places[layer] + 1
-    while end < len(steps) and not _has_weights(steps[end][1]):
+    while end < len(steps) and not _belongs_to_the_next(steps[end][1]):
         end += 1
     while isinstance(steps[end - 1][1], nn.Flatten):
         end -= 1
@@ -78,5 +79,6 @@ def _learns(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear | _ConvNd)
 
 
-def _has_weights(module: nn.Module) -> bool:
-    return any(parameter.ndim > 1 for parameter in module.parameters())
+def _belongs_to_the_next(module: nn.Module) -> bool:
+    weights = any(parameter.ndim > 1 for parameter in module.parameters())
+    return weights or isinstance(module, InputNorm)

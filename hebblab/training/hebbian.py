@@ -1,7 +1,6 @@
 """The Hebbian trainer: ignite's loop, in whose step every layer learns by its own rule."""
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -9,25 +8,28 @@ import torch
 from ignite.engine import Engine, State
 from torch import Tensor, nn
 
-from hebblab.errors import Diverged, InvalidValue, shown, unknown
-from hebblab.nn import LayerView, Scratch
+from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.nn import LayerView
 from hebblab.nn.initial import draw_
 from hebblab.nn.networks import hebbian_layers
 from hebblab.rules import Rows, Rule
-from hebblab.rules.reductions import largest
+from hebblab.rules.rule import Statistics
+from hebblab.training.learner import Learner
 from hebblab.training.local import Local
+from hebblab.training.options import LayerOptions
 
 _logger = logging.getLogger("hebblab.training")
 _logger.addHandler(logging.NullHandler())
 
-_HUGE = 1e30  # a step this large is lost already; refusing it keeps the last finite weights exactly
+UPDATES = ("in-order", "simultaneous")
 
 
 class HebbianTrainer(Engine):
-    """Trains the layers of a model by local rules, in order, in one forward pass.
+    """Trains the layers of a model by local rules, in one forward pass a step.
 
-    Each layer learns from what it is given and only then passes its answer on, so that a layer
-    sees its predecessor's new weights. The pass ends at the last layer that learns.
+    In order, each layer learns from what it is given and only then passes its answer on, so that
+    a layer sees its predecessor's new weights. Simultaneously, all learn from the weights of the
+    step before. The pass ends at the last layer that learns.
 
     Source: Talloen et al., PyTorch-Hebbian, section 4.1 and Listing 1.
 
@@ -41,8 +43,10 @@ class HebbianTrainer(Engine):
         freeze_layers: Names of layers left alone.
         initialize: Draw the Hebbian layers' weights as their rules ask, once, now. False leaves a
             loaded model as it is.
-        seed: Of that draw.
-        row_norm: Names of layers whose rows are put to Euclidean norm 1 after each step.
+        seed: Of that draw, and of pruned connections.
+        options: What is set around the rules, for every layer or by layer name.
+        updates: "in-order" or "simultaneous".
+        classes: How many classes the labels have, for a teacher.
 
     Raises:
         InvalidValue: A bias, a knob that a layer cannot have, or nothing to train.
@@ -67,7 +71,9 @@ class HebbianTrainer(Engine):
         initialize: bool = True,
         *,
         seed: int = 0,
-        row_norm: Iterable[str] = (),
+        options: LayerOptions | Mapping[str, LayerOptions] | None = None,
+        updates: str = "in-order",
+        classes: int = 10,
     ) -> None:
         super().__init__(lambda _engine, batch: self._step(batch))
         self.logger = _logger
@@ -76,21 +82,40 @@ class HebbianTrainer(Engine):
                 f"HebbianTrainer needs hl.Local(model.named_parameters(), lr=...), "
                 f"not {type(optimizer).__name__}: other optimizers change all layers at once."
             )
+        if updates not in UPDATES:
+            raise InvalidValue(
+                f"updates must be one of {', '.join(UPDATES)}, not {shown(updates)}."
+            )
         views = hebbian_layers(model, supervised_from, tuple(freeze_layers))
         self.model = model
         self.optimizer = optimizer
-        self.rules = _by_layer(learning_rule, views)
-        self.hebbian_layers = {name: view for name, view in views.items() if name in self.rules}
-        self.row_norm = self._normed(row_norm)
-        for name, view in self.hebbian_layers.items():
-            self.rules[name].check_layer(view.units // view.groups, name)
-            optimizer.group(name)
-        self._last = next(reversed(self.hebbian_layers))
-        self._scratch = {name: Scratch() for name in self.hebbian_layers}
+        self.updates = updates
+        rules = _by_layer(learning_rule, views)
+        chosen = _options_by_layer(options, rules)
+        shared = isinstance(learning_rule, Rule) and len(rules) > 1
+        self.learners = {
+            name: Learner(views[name], rule, optimizer, chosen.get(name), classes, shared)
+            for name, rule in rules.items()
+        }
+        self._active = set(self.learners)
+        self._flat = type(model) is nn.Sequential and all("." not in name for name in rules)
+        generator = torch.Generator().manual_seed(seed)
         if initialize:
-            generator = torch.Generator().manual_seed(seed)
-            for name, view in self.hebbian_layers.items():
-                draw_(view.module.weight, self.rules[name].initial_weights, generator)
+            for learner in self.learners.values():
+                draw_(learner.view.module.weight, learner.rule.initial_weights, generator)
+        for learner in self.learners.values():
+            if initialize or learner.options.pruning:
+                learner.begin(generator)
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rule of each layer, by name, in forward order."""
+        return {name: learner.rule for name, learner in self.learners.items()}
+
+    @property
+    def hebbian_layers(self) -> dict[str, LayerView]:
+        """The layers that learn, by name, in forward order."""
+        return {name: learner.view for name, learner in self.learners.items()}
 
     def run(  # type: ignore[override]
         self,
@@ -111,54 +136,98 @@ class HebbianTrainer(Engine):
         wanted = max_epochs if epochs is None else epochs
         if wanted is not None and (type(wanted) is not int or wanted < 1):
             raise InvalidValue(f"epochs must be a whole number from 1, not {shown(wanted)}.")
-        self.model.train()
+        self._set_modes()
         return super().run(data, max_epochs=wanted, epoch_length=epoch_length)
 
-    def _normed(self, names: Iterable[str]) -> set[str]:
-        """Return the layers whose rows are put to norm 1, unless their rule holds its own."""
-        for name in (chosen := set(names)):
-            if name not in self.hebbian_layers:
-                raise unknown("Hebbian layer", name, self.hebbian_layers)
-            if self.rules[name].norm is not None:
-                raise InvalidValue(
-                    f"{self.rules[name].name!r} holds its own norm, so unit-norm rows of layer "
-                    f"{name!r} would fight it."
-                )
-        return chosen
+    def focus(self, layer: str | None) -> None:
+        """Let one layer learn and hold those before it still; None lets all learn.
+
+        What normalises the layer's own inputs goes on gathering statistics; whatever stands
+        before the layer that learnt last is put into evaluation mode.
+
+        Raises:
+            UnknownName: The layer is none that learns.
+        """
+        if layer is not None and layer not in self.learners:
+            raise unknown("Hebbian layer", layer, self.learners)
+        self._active = set(self.learners) if layer is None else {layer}
+        self._set_modes()
+
+    def _set_modes(self) -> None:
+        self.model.train()
+        if len(self._active) == len(self.learners):
+            return
+        settled: list[nn.Module] = []
+        passed: list[nn.Module] = []
+        for name, module in self.model.named_modules():
+            if name in self._active:
+                break
+            if not any(True for _ in module.children()):
+                passed.append(module)
+            if name in self.learners:
+                settled = list(passed)
+        for module in settled:
+            module.eval()
 
     @torch.no_grad()
     def _step(self, batch: Any) -> int:
-        x = batch[0] if isinstance(batch, list | tuple) else batch
-        x = x.to(self.hebbian_layers[self._last].module.weight.device)
-        if type(self.model) is nn.Sequential and self._flat():
-            inputs = x
-            for name, child in self.model.named_children():
-                if name in self.hebbian_layers:
-                    self.learn(name, inputs)
-                    if name == self._last:
-                        break
-                inputs = child(inputs)
+        pair = isinstance(batch, list | tuple)
+        x = batch[0] if pair and batch else batch
+        if not isinstance(x, Tensor):
+            raise InvalidValue(
+                f"A batch is a tensor of inputs, or (inputs, labels), not {type(x).__name__}."
+            )
+        labels = batch[1] if pair and len(batch) > 1 else None
+        last = self._last()
+        x = x.to(self.learners[last].view.module.weight.device)
+        waiting: list[tuple[Learner, Tensor | Rows, list[Statistics], Tensor]] = []
+
+        def meet(name: str, inputs: Tensor) -> None:
+            if name not in self._active:
+                return
+            learner = self.learners[name]
+            if self.updates == "in-order":
+                learner.learn(inputs, labels)
+            else:
+                statistics: list[Statistics] = []
+                change = learner.change(inputs, labels, statistics)
+                waiting.append((learner, change, statistics, inputs))
+
+        if self._flat:
+            self._pass(x, last, meet)
         else:
-            self._step_by_hooks(x)
+            self._pass_by_hooks(x, last, meet)
+        for learner, change, statistics, inputs in waiting:
+            learner.apply(change, statistics, inputs)
         return len(x)
 
-    def _flat(self) -> bool:
-        return all("." not in name for name in self.hebbian_layers)
+    def _last(self) -> str:
+        return next(name for name in reversed(self.learners) if name in self._active)
 
-    def _step_by_hooks(self, x: Tensor) -> None:
+    def _pass(self, x: Tensor, last: str, meet: Callable[[str, Tensor], None]) -> None:
+        for name, child in self.model.named_children():
+            if name in self.learners:
+                meet(name, x)
+                if name == last:
+                    return
+                x = self.learners[name].answer(x)
+            else:
+                x = child(x)
+
+    def _pass_by_hooks(self, x: Tensor, last: str, meet: Callable[[str, Tensor], None]) -> None:
         """Learn inside the model's own forward pass, for models that are no plain sequence."""
 
         def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
             def on_input(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-                self.learn(name, inputs[0])
-                if name == self._last:
+                meet(name, inputs[0])
+                if name == last:
                     raise _LastLayerLearnt
 
             return on_input
 
         handles = [
-            view.module.register_forward_pre_hook(hook(name))
-            for name, view in self.hebbian_layers.items()
+            learner.view.module.register_forward_pre_hook(hook(name))
+            for name, learner in self.learners.items()
         ]
         try:
             self.model(x)
@@ -168,76 +237,28 @@ class HebbianTrainer(Engine):
             for handle in handles:
                 handle.remove()
 
-    @torch.no_grad()
-    def learn(self, name: str, inputs: Tensor) -> None:
+    def learn(self, name: str, inputs: Tensor, labels: Tensor | None = None) -> None:
         """Let one layer learn from a batch of its inputs.
 
         Args:
             name: The layer.
             inputs: What the layer is given: (batch, fan_in) or (batch, channels, height, width).
+            labels: (batch,), for a teacher.
 
         Raises:
+            InvalidValue: The inputs do not fit, or are not finite; the weights are as they were.
             Diverged: The change is not finite; the weights are as they were.
         """
-        rule = self.rules[name]
-        statistics: list[tuple[Tensor, ...]] = []
-        change = self.change(name, inputs, statistics)
-        self._refuse_infinite(change, name)
-        self.optimizer.local_step(change, name)
-        for one in statistics:
-            rule.advance(one, self.optimizer.group(name)["lr"])
-        if name in self.row_norm:
-            self.project(name)
+        self.learners[name].learn(inputs, labels)
 
-    @torch.no_grad()
-    def project(self, name: str) -> None:
-        """Put the rows of a layer's weights to Euclidean norm 1."""
-        view = self.hebbian_layers[name]
-        view.scale_(1 / torch.linalg.vector_norm(view.weights(), dim=1).add_(1e-10))
+    def change(self, name: str, inputs: Tensor, labels: Tensor | None = None) -> Tensor | Rows:
+        """Return what a layer's rule would add to its weights for a batch, before the rate."""
+        return self.learners[name].change(inputs, labels)
 
     def forget(self) -> None:
         """Forget what is known of the weights; needed after a write from outside of a step."""
-        for scratch in self._scratch.values():
-            scratch.notes.clear()
-
-    def change(
-        self, name: str, inputs: Tensor, statistics: list[tuple[Tensor, ...]] | None = None
-    ) -> Tensor | Rows:
-        """Return what a layer's rule would add to its weights for a batch, before the rate.
-
-        `statistics`, where given, collects those of each group.
-        """
-        view, rule, scratch = self.hebbian_layers[name], self.rules[name], self._scratch[name]
-        if isinstance(view.module, nn.Linear):
-            quick = rule.fused(view.inputs(inputs), view.weights(), scratch)
-            if quick is not None:
-                return quick
-        changes = []
-        for group in range(view.groups):
-            weights = view.weights(group)
-            if not rule.in_halves():
-                changes.append(rule.update(view.inputs(inputs, group), weights))
-                continue
-            total: tuple[Tensor, ...] | None = None
-            for rows in view.chunks(inputs, scratch, group):
-                part = rule.statistics(rows, weights)
-                total = part if total is None else tuple(map(torch.add, total, part))
-            assert total is not None
-            changes.append(rule.change(total, weights))
-            if statistics is not None:
-                statistics.append(total)
-        return changes[0] if len(changes) == 1 else torch.cat(changes)
-
-    def _refuse_infinite(self, change: Tensor | Rows, name: str) -> None:
-        values = change.values if isinstance(change, Rows) else change
-        if values.numel() == 0:
-            return
-        size = float(largest(values)) * self.optimizer.group(name)["lr"]
-        if not math.isfinite(size) or size > _HUGE:
-            raise Diverged(
-                f"The weights of layer {name!r} were about to leave the finite numbers (a change "
-                f"of {size:.3g}). Lower the learning rate, or choose a rule that bounds them."
-            )
+        for learner in self.learners.values():
+            learner.scratch.notes.clear()
 
 
 class _LastLayerLearnt(Exception):
@@ -262,3 +283,14 @@ def _by_layer(given: Rule | Mapping[str, Rule], views: Mapping[str, LayerView]) 
     if not given:
         raise InvalidValue("The dictionary of rules is empty: nothing would learn.")
     return {name: given[name] for name in views if name in given}
+
+
+def _options_by_layer(
+    given: LayerOptions | Mapping[str, LayerOptions] | None, rules: Mapping[str, Rule]
+) -> Mapping[str, LayerOptions]:
+    if given is None or isinstance(given, LayerOptions):
+        return {} if given is None else dict.fromkeys(rules, given)
+    for name in given:
+        if name not in rules:
+            raise unknown("Hebbian layer", name, rules)
+    return given

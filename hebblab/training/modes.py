@@ -5,27 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
 
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode, and every module's mode back afterwards.
-
-    >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
-    >>> with evaluating(model):
-    ...     [module.training for module in model]
-    [False, False]
-    >>> [module.training for module in model]
-    [True, False]
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
+from hebblab.nn.modes import evaluating
 
 
 @contextmanager
@@ -43,3 +24,6 @@ def undisturbed(loader: Any) -> Iterator[None]:
         yield
     finally:
         generator.set_state(state)
+
+
+__all__ = ["evaluating", "undisturbed"]

@@ -26,6 +26,33 @@ def decay_factor(decay: str, step: int, steps: int | None, floor: float = 0.0) -
     return max(floor, 1 - step / steps)
 
 
+def greedy_phase(step: int, steps: int, layers: int) -> tuple[int, int, int]:
+    """Return which layer learns in a step when layers learn one after another.
+
+    Returns:
+        The layer's place, the step within its part of the run, and the steps of that part. After
+        the last step the last layer goes on.
+
+    >>> [greedy_phase(step, 7, 2) for step in (0, 3, 4, 6)]
+    [(0, 0, 3), (1, 0, 4), (1, 1, 4), (1, 3, 4)]
+    """
+    ends = [steps * (place + 1) // layers for place in range(layers)]
+    place = next((place for place, end in enumerate(ends) if step < end), layers - 1)
+    start = ends[place - 1] if place else 0
+    return place, step - start, max(1, ends[place] - start)
+
+
+def shrunk(start: float, end: float, step: int, steps: int) -> float:
+    """Return a radius that falls geometrically, start·(end/start)^(step/steps), and stays there.
+
+    Source: Kohonen 1990; a map unfolds under a wide radius and takes up detail under a narrow one.
+
+    >>> shrunk(4.0, 1.0, 50, 100)
+    2.0
+    """
+    return float(start * (end / start) ** min(1.0, step / steps))
+
+
 def attach_linear_decay(
     trainer: Engine, optimizer: Local, steps: int, floor: float = 0.0
 ) -> RemovableEventHandle:

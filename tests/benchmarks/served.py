@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from hebblab.serving.nursery import KERNEL_TITLE
+
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -78,11 +80,12 @@ def usable(page: Page, address: str, timeout: float = 120_000) -> None:
 
 
 def kernels(process: psutil.Process) -> list[psutil.Process]:
-    """Return the kernels under a server."""
+    """Return the kernels under a server, forked or started by themselves."""
     return [
         child
         for child in process.children(recursive=True)
-        if any("ipykernel_launcher" in part for part in child.cmdline())
+        if child.name() == KERNEL_TITLE
+        or any("ipykernel_launcher" in part for part in child.cmdline())
     ]
 
 

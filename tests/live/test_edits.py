@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hebblab import InvalidValue, UnknownName, WrongState, metrics
+from hebblab.live import turning
 
 
 def test_an_edit_says_what_it_changes_and_when(make):
@@ -164,9 +165,9 @@ def test_another_reduction_keeps_the_size_of_steps(make):
     session = make()
     session.step(10)
     run = session._loop.run
-    before = run._change_size("hidden") * session.values()["learning_rate"]
+    before = turning.change_size(run, "hidden") * session.values()["learning_rate"]
     edit = session.edit(reduction="mean")
-    after = run._change_size("hidden") * session.values()["learning_rate"]
+    after = turning.change_size(run, "hidden") * session.values()["learning_rate"]
     assert after == pytest.approx(before, rel=1e-5)
     assert edit.changes["reduction"] == ("max", "mean")
     assert edit.changes["learning_rate"] == (0.1, session.values()["learning_rate"])

@@ -16,6 +16,15 @@ def generator(seed=0):
         (" uniform( -0.5 ,.5 ) ", "uniform(-0.5, 0.5)"),
         ("normal(0,2e-2)", "normal(0, 0.02)"),
         ("normal(0, 0.0357142857142857)", "normal(0, 0.0357142857142857)"),
+        ("normal(0, 1/sqrt(fan_in))", "normal(0, 1/sqrt(fan_in))"),
+        ("normal(0,25 / sqrt( fan-in ) )", "normal(0, 25/sqrt(fan_in))"),
+        ("normal(0.5, 1/sqrt(fan_in))", "normal(0.5, 1/sqrt(fan_in))"),
+        ("normal(0/sqrt(fan_in), 1)", "normal(0, 1)"),
+        (
+            "uniform(-1/sqrt(fan_in), 1.0/sqrt(fan_in))",
+            "uniform(-1/sqrt(fan_in), 1/sqrt(fan_in))",
+        ),
+        ("uniform(0, 2/sqrt(fan_in))", "uniform(0, 2/sqrt(fan_in))"),
     ],
 )
 def test_a_start_has_one_spelling_and_loses_nothing(written, canonical):
@@ -41,6 +50,16 @@ def test_a_start_has_one_spelling_and_loses_nothing(written, canonical):
         "uniform(0, 1e9)",
         "uniform(0, 1e999)",
         "uniform(1.2.3, 4)",
+        "uniform(1.2.3/sqrt(fan_in), 4)",
+        "normal(0, 1/sqrt(fan_out))",
+        "normal(0, 1/fan_in)",
+        "normal(0, 1/sqrt(784))",
+        "normal(0, 0/sqrt(fan_in))",
+        "normal(0, -1/sqrt(fan_in))",
+        "uniform(1/sqrt(fan_in), -1/sqrt(fan_in))",
+        "uniform(-1/sqrt(fan_in), 1)",  # empty or not, depending on the layer
+        "uniform(0.1, 2/sqrt(fan_in))",
+        "uniform(0, 1001/sqrt(fan_in))",
         "gamma(1, 2)",
         "uniform(0, 1)" * 100,
         "__import__('os')",
@@ -61,6 +80,24 @@ def test_a_draw_has_its_bounds_or_its_deviation():
     weights = draw_(torch.empty(100, 784), "normal(1, 0.02)", generator())
     assert float(weights.mean()) == pytest.approx(1, abs=1e-3)
     assert float(weights.std()) == pytest.approx(0.02, abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(100, 784), (100, 3, 5, 5), (2000, 1)])
+def test_a_start_may_go_by_how_many_weights_a_unit_has(shape):
+    root = torch.Size(shape[1:]).numel() ** 0.5
+    weights = draw_(torch.empty(shape), "normal(0, 3/sqrt(fan_in))", generator())
+    assert float(weights.std()) == pytest.approx(3 / root, rel=0.05)
+    assert float(weights.mean()) == pytest.approx(0, abs=0.2 / root)
+    weights = draw_(torch.empty(shape), "uniform(-1/sqrt(fan_in), 2/sqrt(fan_in))", generator())
+    assert -1 / root <= float(weights.min()) < -0.98 / root
+    assert 1.98 / root < float(weights.max()) < 2 / root
+
+
+def test_one_over_the_root_is_what_torch_draws():
+    layer = torch.nn.Linear(100, 50, bias=False)
+    redraw_(layer, generator())
+    start = "uniform(-1/sqrt(fan_in), 1/sqrt(fan_in))"
+    assert torch.equal(draw_(torch.empty(50, 100), start, generator()), layer.weight.detach())
 
 
 def test_the_generator_decides_and_nothing_else():

@@ -10,7 +10,18 @@ from torch import nn
 import hebblab as hl
 from hebblab import DataUnavailable, InvalidValue, RePU, UnknownName, networks
 
-NAMES = ("conv-400", "dense-100", "dense-2000", "dense-400")
+NAMES = (
+    "conv-400",
+    "dense-100",
+    "dense-2000",
+    "dense-400",
+    "lagani-cnn",
+    "miconi-cnn",
+    "softhebb-cnn",
+    "softhebb-cnn-half",
+    "softhebb-cnn-quarter",
+)
+SMALL = ("conv-400", "dense-100", "dense-2000", "dense-400", "dense-7")
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +52,7 @@ def test_a_dense_network(units):
     network = networks.create(f"dense-{units}", image_shape=(3, 8, 9), classes=7)
     assert [name for name, _ in network.named_children()] == [
         "flatten",
+        "prepare",
         "hidden",
         "activation",
         "readout",
@@ -55,20 +67,23 @@ def test_a_dense_network(units):
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 6, 6), (2, 7, 9)])
 def test_the_convolutional_network(shape):
     network = networks.create("conv-400", image_shape=shape)
-    assert [type(child) for child in network] == [
-        nn.Conv2d,
-        nn.BatchNorm2d,
-        RePU,
-        nn.MaxPool2d,
-        nn.Flatten,
-        nn.Linear,
+    assert [name for name, _ in network.named_children()] == [
+        "whiten",
+        "prepare",
+        "conv",
+        "norm",
+        "activation",
+        "pool",
+        "flatten",
+        "readout",
     ]
+    assert isinstance(network.conv, nn.Conv2d)
     assert network.conv.weight.shape == (400, shape[0], 5, 5)
     assert network.conv.bias is None
     assert network(torch.zeros(2, *shape)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SMALL)
 def test_the_seed_decides_and_nothing_else(name):
     before = torch.random.get_rng_state()
     one = parameters(networks.create(name, (1, 9, 9), seed=5))
@@ -79,6 +94,37 @@ def test_the_seed_decides_and_nothing_else(name):
     finally:
         torch.random.set_rng_state(before)
     assert not torch.equal(parameters(networks.create(name, (1, 9, 9), seed=6)), one)
+
+
+def test_any_dense_network_is_made_by_its_number_of_units():
+    assert networks.create("dense-1").hidden.weight.shape == (1, 784)
+    plane = networks.create("dense-37", image_shape=(2,), classes=5)
+    assert plane.hidden.weight.shape == (37, 2)
+    assert plane(torch.zeros(3, 2)).shape == (3, 5)
+    assert networks.create("dense-100000", (1,)).hidden.weight.shape == (100_000, 1)
+    assert "dense-37" not in networks.available()
+    for name in ("dense-0", "dense-100001", "dense-1e3", "dense-007", "dense-", "dense--1"):
+        with pytest.raises(UnknownName, match="dense-N is a dense network of N units"):
+            networks.create(name)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_state_is_that_of_the_layers(name):
+    network = networks.create(name, (1, 9, 9))
+    layers = {key.rsplit(".", 1)[0] for key in network.state_dict()}
+    assert layers <= {"hidden", "conv", "norm", "readout"}
+
+
+def test_settings_go_from_one_network_to_another():
+    network, other = (networks.create("miconi-cnn") for _ in range(2))
+    network.activation2.n, network.activation3.triangle = 2.5, False
+    network.prepare1.mode = "unit"
+    networks.restore(other, networks.settings(network))
+    assert networks.settings(other) == networks.settings(network)
+    assert (other.activation2.n, other.activation3.triangle) == (2.5, False)
+    assert other.prepare1.mode == "unit"
+    with pytest.raises(UnknownName, match="mode"):
+        networks.restore(other, {"prepare1": {"mood": "unit"}})
 
 
 def test_the_default_dtype_does_not_show():
@@ -152,7 +198,7 @@ class TestOnesOwn:
         assert len(networks.create("tiny")) == 2
 
     def test_cannot_take_a_name_of_the_package(self):
-        for name in NAMES:
+        for name in (*NAMES, "dense-9"):
             with pytest.raises(InvalidValue, match="belongs to hebblab"):
                 networks.register(name, tiny)
             with pytest.raises(InvalidValue, match="belongs to hebblab"):

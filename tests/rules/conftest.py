@@ -13,7 +13,7 @@ from hebblab.training import HebbianTrainer, attach_linear_decay
 class Trained:
     """100 units after some steps of a rule on real digits."""
 
-    def __init__(self, digits, rule, start, rate, seed=301, centre=None, options=()):
+    def __init__(self, digits, rule, start, rate, seed=301, centre=None, options=None):
         self.digits = digits
         self.model = nn.Sequential()
         self.model.add_module("flatten", nn.Flatten())
@@ -21,7 +21,7 @@ class Trained:
         generator = torch.Generator().manual_seed(seed)
         self.optimizer = Local(self.model.named_parameters(), lr=rate)
         self.trainer = HebbianTrainer(
-            self.model, rule, self.optimizer, None, initialize=False, row_norm=options
+            self.model, rule, self.optimizer, None, initialize=False, options=options
         )
         initial.draw_(self.model.hidden.weight, start, generator)
         self.batches = Batches(digits.train, 100, generator, centre)

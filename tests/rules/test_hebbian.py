@@ -8,6 +8,7 @@ from hebblab import InvalidValue, metrics, rules
 from hebblab.data import mean_image
 from hebblab.errors import Diverged
 from hebblab.rules import Hebb, Instar, Oja
+from hebblab.training import LayerOptions
 from tests.references.rules import leading_direction
 
 
@@ -80,7 +81,7 @@ class TestHebb:
         assert float(run.weights.abs().max()) > 1e20
 
     def test_with_unit_rows_stays_finite(self, train):
-        run = train(Hebb(), "normal(0, 0.02)", 0.1, options=["hidden"]).steps(60)
+        run = train(Hebb(), "normal(0, 0.02)", 0.1, options=LayerOptions(row_norm=True)).steps(60)
         assert metrics.norms(run.weights, 2.0).numpy() == pytest.approx(np.ones(100), abs=1e-5)
 
 

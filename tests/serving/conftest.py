@@ -41,6 +41,7 @@ from hebblab.serving.room import Limits
 given = json.loads(sys.argv[1])
 folder, limits, guarded = Path(given.pop("folder")), given.pop("limits"), given.pop("guarded")
 app.notebooks_folder = lambda: folder
+server.MODULES = given.pop("modules")
 app.Limits = lambda **usual: Limits(**{**usual, **limits})
 if not guarded:
     from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
@@ -73,9 +74,11 @@ def start(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         limits: dict[str, Any] | None = None,
         env: dict[str, str] | None = None,
         guarded: bool = True,
+        modules: tuple[str, ...] = ("ipykernel.kernelapp",),
         **given: Any,
     ) -> Server:
         given = {"port": 0, "folder": str(notebooks), "guarded": guarded, **given}
+        given["modules"] = modules
         given["limits"] = {"spare": 0, **(limits or {})}
         log = tmp_path_factory.mktemp("server") / "stderr.txt"
         with log.open("w") as stderr:

@@ -194,7 +194,7 @@ def test_who_never_connected_and_who_was_lost_are_given_up_and_the_prepared_seat
 def test_after_an_interruption_one_line_was_written_and_nothing_is_left(lab):
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", lab.url)
     kernels = lab.kernels()
-    folder = re.search(r"--ipython-dir=(\S+)/ipython", " ".join(kernels[0].cmdline()))[1]
+    folder = os.path.dirname(kernels[0].cwd())
     assert lab.stop(signal.SIGINT) == 130
     assert psutil.wait_procs(kernels, timeout=5)[1] == []
     assert lab.process.stdout.read() == ""

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 import psutil
 import websocket
 
+from hebblab.serving.nursery import KERNEL_TITLE
+
 V1 = "v1.kernel.websocket.jupyter.org"
 PATIENCE = 60.0
 
@@ -125,7 +127,7 @@ class Server:
             return [
                 child
                 for child in children
-                if child.status() != psutil.STATUS_ZOMBIE and "ipykernel_launcher" in cmdline(child)
+                if child.status() != psutil.STATUS_ZOMBIE and is_kernel(child)
             ]
         return []
 
@@ -140,12 +142,12 @@ class Server:
             raise
 
 
-def cmdline(process: psutil.Process) -> str:
-    """Return how a process was started."""
+def is_kernel(process: psutil.Process) -> bool:
+    """Return whether a process is a kernel, forked or started by itself."""
     try:
-        return " ".join(process.cmdline())
+        return process.name() == KERNEL_TITLE or "ipykernel_launcher" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return ""
+        return False
 
 
 class Visitor:

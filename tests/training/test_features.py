@@ -12,13 +12,15 @@ def kinds(path):
 
 def test_features_of_the_named_networks():
     dense = networks.create("dense-100")
-    assert kinds(feature_path(dense)) == ["Flatten", "Linear", "RePU"]
+    assert kinds(feature_path(dense)) == ["Flatten", "InputNorm", "Linear", "RePU"]
     assert feature_path(dense).layer == "hidden"
     conv = networks.create("conv-400")
     path = feature_path(conv)
-    assert kinds(path) == ["Conv2d", "BatchNorm2d", "RePU", "MaxPool2d"]
-    assert path.modules[0] is conv.conv
-    assert path.learned == {0: "conv"}
+    assert kinds(path)[2:] == ["PatchConv2d", "BatchNorm2d", "RePU", "MaxPool2d"]
+    assert path.modules[2] is conv.conv
+    assert path.learned == {2: "conv"}
+    deep = networks.create("miconi-cnn", (3, 32, 32))
+    assert kinds(feature_path(deep, "conv1"))[-3:] == ["PatchConv2d", "RePU", "AvgPool2d"]
 
 
 def test_the_path_ends_before_the_next_weights():

@@ -12,6 +12,9 @@ import hebblab as hl
 from hebblab import InvalidValue, LayerView, UnknownName, metrics, networks
 from hebblab.errors import Diverged
 from hebblab.rules import create, register, unregister
+from hebblab.training import LayerOptions
+
+NORMED = LayerOptions(row_norm=True)
 
 
 def two_layers(bias=False):
@@ -173,7 +176,7 @@ def test_batches_may_be_inputs_alone():
 
 def test_unit_norm_rows_are_put_back_after_each_step():
     model = two_layers()
-    engine = trainer(model, {"one": create("hebb"), "two": create("oja")}, row_norm=["one"], lr=0.5)
+    engine = trainer(model, {"one": create("hebb"), "two": create("oja")}, options={"one": NORMED}, lr=0.5)
     engine.run(batches(), epochs=1)
     assert metrics.norms(model.one.weight.detach(), 2.0).tolist() == pytest.approx([1] * 8)
     assert metrics.norms(model.two.weight.detach(), 2.0).tolist() != pytest.approx([1] * 6)
@@ -182,7 +185,7 @@ def test_unit_norm_rows_are_put_back_after_each_step():
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_unit_norm_rows_of_a_convolution(layout):
     model = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False)).to(memory_format=layout)
-    engine = trainer(model, create("hebb"), supervised_from=None, row_norm=["0"])
+    engine = trainer(model, create("hebb"), supervised_from=None, options=NORMED)
     engine.run([torch.rand(3, 2, 6, 6)], epochs=2)
     rows = LayerView(model[0]).weights()
     assert metrics.norms(rows, 2.0).tolist() == pytest.approx([1] * 4)
@@ -190,9 +193,9 @@ def test_unit_norm_rows_of_a_convolution(layout):
 
 def test_unit_norm_rows_are_refused_where_they_would_fight_the_rule():
     with pytest.raises(InvalidValue, match=r"'krotov-hopfield' holds its own norm.*'one'"):
-        trainer(two_layers(), row_norm=["one"])
+        trainer(two_layers(), options={"one": NORMED})
     with pytest.raises(UnknownName, match="Did you mean 'one'"):
-        trainer(two_layers(), create("hebb"), row_norm=["ome"])
+        trainer(two_layers(), create("hebb"), options={"ome": NORMED})
 
 
 def test_weights_that_would_leave_the_finite_numbers_are_kept():
@@ -201,7 +204,7 @@ def test_weights_that_would_leave_the_finite_numbers_are_kept():
         name = "wild"
 
         def update(self, inputs, weights):
-            return torch.full_like(weights, inputs.flatten()[0].item())
+            return torch.full_like(weights, worst)
 
     try:
         for worst in (math.nan, math.inf, -math.inf, 1e35):
@@ -209,7 +212,7 @@ def test_weights_that_would_leave_the_finite_numbers_are_kept():
             engine = trainer(model, {"one": create("wild")}, lr=0.1)
             before = weights(model)
             with pytest.raises(Diverged, match=r"layer 'one'.*Lower the learning rate"):
-                engine.run([torch.full((2, 3, 4), worst)], epochs=1)
+                engine.run([torch.ones(2, 3, 4)], epochs=1)
             assert torch.equal(model.one.weight, before["one.weight"])
     finally:
         unregister("wild")

@@ -34,6 +34,12 @@ export function imageAt(place, x, y) {
   return index < place.count ? index : -1;
 }
 
+/** A box around an image, in CSS pixels. */
+export function imageBox(place, index) {
+  const at = { left: place.x[index % place.columns], top: place.y[Math.floor(index / place.columns)], width: place.wide, height: place.high };
+  return Object.fromEntries(Object.entries(at).map(([side, pixels]) => [side, pixels / place.ratio]));
+}
+
 /** The image that a key leads to from `index` (-1: none chosen yet). */
 export function moved(index, key, columns, count) {
   if (count === 0) return -1;

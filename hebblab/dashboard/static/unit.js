@@ -1,4 +1,5 @@
 /** The chosen unit: large, with what is known of it. */
+import { paintArrow } from "./arrows.js";
 import { h, say } from "./dom.js";
 import { paintOne } from "./picture.js";
 
@@ -21,9 +22,10 @@ export function unitCard() {
   return {
     element,
     paint(frame, unit, ratio, scale) {
+      say(none, frame?.plane ? "Click an arrow’s tip to see the unit close up." : "Click a unit to see it large.");
       const index = frame ? frame.units.indexOf(unit) : -1;
       canvas.hidden = index < 0;
-      if (index >= 0) paintOne(canvas, frame, index, ROOM * scale, ratio);
+      if (index >= 0) (frame.plane ? paintArrow : paintOne)(canvas, frame, index, ROOM * scale, ratio);
     },
     draw(chosen, card) {
       show(chosen !== null);

@@ -1,10 +1,12 @@
 /** The middle column: what the units have learned, as they learn it. */
+import { paintPlane } from "./arrows.js";
 import { gradient } from "./colours.js";
 import { fill, h, mark, say } from "./dom.js";
-import { imageAt, moved } from "./mosaic.js";
+import { imageAt, imageBox, moved } from "./mosaic.js";
 import { connect } from "./part.js";
 import { framed, paintAll } from "./picture.js";
 import { typing } from "./keys.js";
+import { arrowWords, framedPlane, tipAt, tipBox } from "./plane.js";
 import { unitCard } from "./unit.js";
 
 const SCALES = [{ value: "shared", label: "shared" }, { value: "unit", label: "per unit" }];
@@ -15,7 +17,8 @@ const ORDERS = [
 const CALM = 2000;
 const HIDDEN = 1000;
 const PATIENCE = 3000;
-const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]);
+const LEGEND = [["dot", "an input"], ["arrow", "a unit’s weights"], ["trail", "their last 200 steps"], ["circle", "length 1"]];
+const MOVES = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]);
 
 function make(el) {
   return (send, listen, ending) => {
@@ -32,7 +35,10 @@ function make(el) {
     const outline = h("div", { class: "hl-outline", hidden: true }), hover = h("div", { class: "hl-outline hl-hover", hidden: true });
     const tip = h("div", { class: "hl-tip", hidden: true });
     const sentence = h("p", { class: "hl-opening", hidden: true });
-    const box = h("div", { class: "hl-canvas-box" }, canvas, outline, hover, tip, sentence);
+    const left = h("p", { class: "hl-left", hidden: true });
+    const box = h("div", { class: "hl-canvas-box" }, canvas, outline, hover, tip, left, sentence);
+    const legend = h("span", { class: "hl-legend" }, ...LEGEND.map(([sign, words]) =>
+      h("span", {}, h("i", { class: `hl-sign-${sign}`, "aria-hidden": "true" }), words)));
     const low = h("span", { class: "hl-number" }), high = h("span", { class: "hl-number" });
     const bar = h("span", { class: "hl-colours", "aria-hidden": "true" });
     bar.style.background = gradient();
@@ -43,14 +49,13 @@ function make(el) {
     };
     const [scale, scaleLabel] = pick("scale", SCALES), [order, orderLabel] = pick("order", ORDERS);
     const unit = unitCard();
-    el.append(
+    const card =
       h("section", { class: "hl-card hl-images hebblab-weights", "aria-label": "weight images" },
         h("div", { class: "hl-card-head" }, title, caption, pages,
           h("span", { class: "hl-modes", role: "group", "aria-label": "weights or their change" }, ...modes)),
         box,
-        h("div", { class: "hl-card-foot" }, h("span", { class: "hl-scale" }, low, bar, high), scaleLabel, orderLabel)),
-      unit.element,
-    );
+        h("div", { class: "hl-card-foot" }, h("span", { class: "hl-scale" }, low, bar, high), scaleLabel, orderLabel, legend));
+    el.append(card, unit.element);
 
     const ratio = () => window.devicePixelRatio || 1;
     const larger = () => (root?.classList.contains("hl-projector") ? 1.25 : 1);
@@ -59,10 +64,10 @@ function make(el) {
     const frameBox = (node, index) => {
       node.hidden = index < 0 || !place;
       if (node.hidden) return;
-      const at = { left: place.x[index % place.columns], top: place.y[Math.floor(index / place.columns)], width: place.wide, height: place.high };
-      for (const [side, pixels] of Object.entries(at)) node.style[side] = `${pixels / place.ratio}px`;
+      const at = (onView().plane ? tipBox : imageBox)(place, index);
+      for (const [side, pixels] of Object.entries(at)) node.style[side] = `${pixels}px`;
     };
-    const outlineChosen = () => frameBox(outline, chosen === null || !frame ? -1 : onView().units.indexOf(chosen));
+    const outlineChosen = () => frameBox(outline, chosen === null || !frame || frame.plane ? -1 : onView().units.indexOf(chosen));
 
     const describe = () => {
       speaking = null;
@@ -79,7 +84,12 @@ function make(el) {
     const repaint = () => {
       const shown = onView();
       if (!shown || !box.clientWidth) return;
-      place = paintAll(canvas, shown, box.clientWidth, ratio());
+      place = shown.plane
+        ? paintPlane(canvas, shown, box.clientWidth, ratio(), larger(), chosen)
+        : paintAll(canvas, shown, box.clientWidth, ratio());
+      card.classList.toggle("hl-on-plane", Boolean(shown.plane));
+      say(left, shown.left);
+      left.hidden = !shown.left;
       outlineChosen();
       unit.paint(shown, chosen, ratio(), larger());
       say(caption, shown.caption);
@@ -105,7 +115,7 @@ function make(el) {
       if (!drawing) drawing = requestAnimationFrame(onFrame);
     };
     const take = (content, buffer) => {
-      const next = framed(content, buffer);
+      const next = (content.plane ? framedPlane : framed)(content, buffer);
       owed = content.id;
       if (next) {
         if (frame && next.edit !== frame.edit) earlier = next.run === frame.run ? frame : null;
@@ -132,9 +142,11 @@ function make(el) {
       unit.draw(chosen, view.unit);
       outlineChosen();
       if (frame) unit.paint(onView(), chosen, ratio(), larger());
+      // On the plane the chosen arrow itself is drawn otherwise.
+      if (frame?.plane) schedule();
       speak();
     };
-    const under = (event) => (place ? imageAt(place, event.offsetX * place.ratio, event.offsetY * place.ratio) : -1);
+    const under = (event) => (place ? (onView().plane ? tipAt : imageAt)(place, event.offsetX * place.ratio, event.offsetY * place.ratio) : -1);
     const unhover = () => {
       hover.hidden = tip.hidden = true;
     };
@@ -143,7 +155,7 @@ function make(el) {
       const index = under(event);
       if (index < 0) return unhover();
       frameBox(hover, index);
-      say(tip, `unit ${onView().units[index]}`);
+      say(tip, onView().plane ? arrowWords(onView(), index) : `unit ${onView().units[index]}`);
       tip.hidden = false;
       tip.style.left = `${Math.min(event.offsetX + 12, box.clientWidth - tip.offsetWidth)}px`;
       tip.style.top = `${event.offsetY + 16}px`;
@@ -155,7 +167,7 @@ function make(el) {
       canvas.focus({ preventScroll: true });
     });
     canvas.addEventListener("keydown", (event) => {
-      if (!ARROWS.has(event.key) || event.ctrlKey || event.metaKey || event.altKey || !frame) return;
+      if (!MOVES.has(event.key) || event.ctrlKey || event.metaKey || event.altKey || !frame) return;
       event.preventDefault();
       const next = moved(frame.units.indexOf(chosen), event.key, place?.columns || 1, frame.count);
       if (next >= 0) choose(frame.units[next]);
@@ -165,16 +177,22 @@ function make(el) {
     watcher.observe(box);
     ending(() => {
       watcher.disconnect();
+      themes.disconnect();
       cancelAnimationFrame(drawing);
       clearTimeout(fallback);
       clearTimeout(speaking);
     });
-    listen(document, "visibilitychange", () => {
-      if (!document.hidden && frame) schedule();
-    });
+    const again = () => !document.hidden && frame && schedule();
+    listen(document, "visibilitychange", again);
+    // The plane is drawn in the theme's own colours.
+    const themes = new MutationObserver(again);
+    const watched = { attributes: true, attributeFilter: ["class", "data-jp-theme-light", "data-theme"] };
+    for (const node of [document.documentElement, document.body]) themes.observe(node, watched);
+    listen(window.matchMedia("(prefers-color-scheme: dark)"), "change", again);
 
     const rooted = (found) => {
       root = found;
+      themes.observe(root, watched);
       const show = (on) => {
         if (blink === on) return;
         blink = on;

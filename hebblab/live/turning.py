@@ -1,0 +1,133 @@
+"""What can be turned in a run, and what turning it does at a batch edge."""
+
+from collections.abc import Collection, Mapping
+
+import torch
+
+from hebblab import data
+from hebblab.knobs import Knob, Value
+from hebblab.live.edits import Changes, Edit
+from hebblab.live.run import Run
+from hebblab.metrics import norms
+from hebblab.rules import Rows, Rule
+from hebblab.rules.reductions import largest
+from hebblab.training import OPTIONS, LayerOptions
+
+
+def knobs(run: Run, layer: str) -> dict[str, Knob]:
+    """Return what can be turned at a layer: the rule's own knobs, the options, the world's."""
+    rule, options = run.rules[layer], run.options[layer]
+    units = run.views[layer].units // run.views[layer].groups
+    found = {name: knob.for_units(units) for name, knob in rule.knobs().items()}
+    found |= run.around[layer].offered(rule, options)
+    return found | (run.world.knobs() if run.world is not None else {})
+
+
+def values(run: Run, layer: str) -> dict[str, Value]:
+    """Return the present value of everything that can be turned at a layer."""
+    now = {**run.rules[layer].values(), **run.options[layer].values()}
+    if run.world is not None:
+        now |= run.world.values()
+    return {name: now[name] for name in knobs(run, layer)}
+
+
+def judge(run: Run, layer: str, wanted: Mapping[str, Value]) -> None:
+    """Refuse values that are fine one by one but not together.
+
+    Raises:
+        InvalidValue: In the words of the rule, the network or the world.
+    """
+    rule, options = _as_wanted(run, layer, wanted)
+    run.trainer.learners[layer].judge(rule, options)
+    run.around[layer].judge(options)
+    rule.check_rate(options.learning_rate)
+    if run.world is not None:
+        known = run.world.declared()
+        run.world.with_(**{key: one for key, one in wanted.items() if key in known})
+
+
+def apply(run: Run, edit: Edit) -> None:
+    """Bring an accepted edit into force, at this batch edge, and stamp it."""
+    changes: Changes = {}
+    for layer in run.layers if edit.layer is None else (edit.layer,):
+        before = values(run, layer)
+        changes = {name: (before[name], new) for name, (_, new) in edit.changes.items()}
+        changes |= _turn(run, layer, {name: new for name, (_, new) in changes.items()}, edit)
+    edit.changes = changes
+    edit.applied_at = run.steps
+
+
+def _as_wanted(run: Run, layer: str, wanted: Mapping[str, Value]) -> tuple[Rule, LayerOptions]:
+    """Return a layer's rule and options as they would be with some values changed."""
+    rule, options = run.rules[layer], run.options[layer]
+    own = {key: one for key, one in wanted.items() if key in rule.declared()}
+    around = {key: one for key, one in wanted.items() if key in OPTIONS}
+    return rule.with_(**own), options.with_(**around)
+
+
+def _turn(run: Run, layer: str, new: dict[str, Value], edit: Edit) -> Changes:
+    """Set knobs of a layer; return what else had to change with them, (old, new) by knob."""
+    rule, options = run.rules[layer], run.options[layer]
+    _as_wanted(run, layer, new)
+    own = {name: value for name, value in new.items() if name in rule.declared()}
+    around = {name: value for name, value in new.items() if name in OPTIONS}
+    resized = "reduction" in own and "learning_rate" not in new
+    size = change_size(run, layer) if resized else 0.0
+    old_norm = rule.norm
+    # Judged as a whole above; one by one they might contradict each other on the way.
+    rule.__dict__.update(own)
+    if old_norm is not None and rule.norm is not None and rule.norm != old_norm:
+        _rescale(run, layer, old_norm, rule.norm)
+        edit.note = "rows rescaled, so that each keeps its norm"
+    if "radius" in own:
+        run.hold_radius(layer)
+    if around:
+        options.__dict__.update(around)
+        _take_up(run, layer, around.keys())
+    if run.world is not None:
+        known = run.world.declared()
+        drawn = {name: value for name, value in new.items() if name in known}
+        if drawn:
+            run.draw(run.world.with_(**drawn))
+    if not resized:
+        return {}
+    old_rate = options.learning_rate
+    _keep_step_size(run, layer, size)
+    edit.note = "learning rate rescaled, so that steps stay as large"
+    return {"learning_rate": (old_rate, options.learning_rate)}
+
+
+def _take_up(run: Run, layer: str, changed: Collection[str]) -> None:
+    """Bring network and weights to what a layer's options say since an edit."""
+    run.around[layer].form(run.options[layer])
+    if not {"zca", "zca_epsilon"}.isdisjoint(changed):
+        run.whiten(layer)
+    run.trainer.learners[layer].finish()
+    run.show_thresholds(layer)
+
+
+@torch.no_grad()
+def _rescale(run: Run, layer: str, old: float, new: float) -> None:
+    """Keep each row's norm when the norm itself changes: a row below 1 would take every win."""
+    view = run.views[layer]
+    rows = view.weights()
+    view.scale_(norms(rows, old) / norms(rows, new).clamp_min(1e-30))
+
+
+def change_size(run: Run, layer: str) -> float:
+    """Return the largest change that a few images ask for, with the present knobs."""
+    inputs = data.as_floats(run.dataset.train, limit=run.recipe.batch_size, centre=run.centre)
+    change = run.trainer.change(layer, run.around[layer].before(inputs))
+    size = float(largest(change.values if isinstance(change, Rows) else change))
+    run.trainer.forget()
+    return size
+
+
+def _keep_step_size(run: Run, layer: str, before: float) -> None:
+    after = change_size(run, layer)
+    if not (before > 0 and after > 0):
+        return
+    knob = OPTIONS["learning_rate"]
+    wanted = run.options[layer].learning_rate * before / after
+    low, high = float(knob.low or 0), float(knob.high or 10)
+    run.options[layer].learning_rate = min(max(wanted, low), high)

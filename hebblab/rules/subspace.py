@@ -1,0 +1,217 @@
+"""Rules whose units share what they explain: principal components, and the space they span."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from hebblab.knobs import knob
+from hebblab.rules import declared
+from hebblab.rules.reductions import count, reduce
+from hebblab.rules.registry import register
+from hebblab.rules.rule import Rule, Statistics
+
+_BLOCK = 64  # units that a remainder is carried over at once
+
+
+class _Explaining(Rule):
+    """Every unit learns from what is left of an input once units have explained their part of it.
+
+    Statistics have one of two forms that say the same. FᵀX (units, fan_in), FᵀF (units, units) and
+    the number of samples; or, where units are many, the finished Σ (FᵀX - FᵀF W) (units, fan_in)
+    and the number of samples, which forms no matrix of units by units. The second is less work
+    where units > 2·samples·fan_in / (samples + fan_in). As statistics of pieces of any size must
+    add up, the form follows from the layer alone: the second where units > 2·fan_in.
+    """
+
+    initial_weights = "normal(0, 0.02)"
+    learning_rate = 0.01
+
+    reduction: str = declared.reduction("mean", ("mean", "sum"))
+
+    @property
+    def norm(self) -> float | None:
+        """The Euclidean norm is held at 1."""
+        return 2.0
+
+    @property
+    def bounded(self) -> bool:
+        """What units explain bounds them, at whatever norm."""
+        return True
+
+    def outputs(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return F (samples, units), by which units explain an input."""
+        return inputs @ weights.T
+
+    def forgetting(self, gram: Tensor) -> Tensor:
+        """Return what of FᵀF (units, units) makes a unit forget the weights of another."""
+        return gram
+
+    def statistics(
+        self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
+    ) -> Statistics:
+        """Return what `gram` does; where units > 2 fan_in, the finished sum in its place.
+
+        That is Σ (FᵀX - FᵀF W) (units, fan_in), with as much of FᵀF as `forgetting` keeps, and the
+        number of samples.
+        """
+        units, fan_in = weights.shape
+        if units <= 2 * fan_in:
+            return self.gram(inputs, weights)
+        return self._left_over(inputs, self.outputs(inputs, weights), weights), count(inputs)
+
+    def gram(self, inputs: Tensor, weights: Tensor) -> Statistics:
+        """Return FᵀX (units, fan_in), FᵀF (units, units) and the number of samples."""
+        outputs = self.outputs(inputs, weights)
+        return outputs.T @ inputs, outputs.T @ outputs, count(inputs)
+
+    def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
+        """Return FᵀX less what is forgotten, divided as `reduction` says."""
+        summed, *gram, samples = statistics
+        for one in gram:
+            summed = torch.addmm(summed, self.forgetting(one), weights, alpha=-1)
+        return reduce(summed, self.reduction, samples=samples)
+
+    def _left_over(self, inputs: Tensor, outputs: Tensor, weights: Tensor) -> Tensor:
+        """Return Σ (FᵀX - FᵀF W) by way of what all units together leave over."""
+        return outputs.T @ torch.addmm(inputs, outputs, weights, alpha=-1)
+
+
+class _InOrder(_Explaining):
+    """Unit i sees what the units before it have left over."""
+
+    ordered: ClassVar[bool] = True
+
+    def forgetting(self, gram: Tensor) -> Tensor:
+        """Return the lower triangle, the diagonal included."""
+        return gram.tril()
+
+    def _left_over(self, inputs: Tensor, outputs: Tensor, weights: Tensor) -> Tensor:
+        """Return Σ (FᵀX - tril(FᵀF) W), carrying what is left over from block to block."""
+        rest = inputs.clone()
+        summed = torch.empty_like(weights)
+        for first in range(0, len(weights), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            own, rows = outputs[:, block], weights[block]
+            torch.addmm(own.T @ rest, (own.T @ own).tril_(), rows, alpha=-1, out=summed[block])
+            rest.addmm_(own, rows, alpha=-1)
+        return summed
+
+
+@register
+class OjaSubspace(_Explaining):
+    r"""All units together span the directions of largest variance, each an arbitrary mixture.
+
+    \[\Delta w_i = \sum_b u_{bi}\,\Big(x_b - \sum_j u_{bj} w_j\Big)\]
+
+    Every unit learns from what all units together leave unexplained. It settles where the rows are
+    orthonormal and span the leading principal components of the inputs' second moment, turned
+    among themselves in any way. More units than inputs leave a projector on all inputs.
+
+    Knobs: `reduction` mean or sum. It settles where rate × largest eigenvalue is below 1.
+
+    Source: Oja, Int. J. Neural Systems 1 (1989) 61; Karhunen and Joutsensalo 1995.
+
+    >>> rule = OjaSubspace()
+    >>> rule.update(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.0], [0.0, 0.5]]))
+    tensor([[0.3750, 0.7500],
+            [0.7500, 1.5000]])
+    """
+
+    name = "oja-subspace"
+    title = "Oja's subspace"
+    equation = r"\Delta w_i = u_i \, \big( x - \sum\nolimits_j u_j \, w_j \big)"
+    source = "Oja, Int. J. Neural Systems 1 (1989) 61; Karhunen and Joutsensalo 1995"
+    history = (
+        "Erkki Oja widened his rule for one unit to a whole layer in 1989. Each unit subtracts "
+        "what all of them explain, so they come to share the leading principal components. It is "
+        "the same as the gradient of a linear autoencoder whose two halves are tied."
+    )
+    advice = "Compare with Sanger: the same space, but here no picture is a component by itself."
+
+
+@register
+class Sanger(_InOrder):
+    r"""Units become the principal components in order: each explains what those before it left.
+
+    \[\Delta w_i = \sum_b u_{bi}\,\Big(x_b - \sum_{j \le i} u_{bj} w_j\Big)\]
+
+    It settles at \(w_i = \pm\) the i-th principal axis of the inputs' second moment. A unit waits
+    for all before it and for the gap between its eigenvalue and the next, so late units are slow.
+    The order is that of the units: shuffling or pruning them breaks it.
+
+    Knobs: `reduction` mean or sum. It settles where rate × largest eigenvalue is below 1.
+
+    Source: Sanger, Neural Networks 2 (1989) 459, the generalised Hebbian algorithm.
+
+    >>> rule = Sanger()
+    >>> rule.update(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.0], [0.0, 0.5]]))
+    tensor([[0.3750, 1.0000],
+            [0.7500, 1.5000]])
+    """
+
+    name = "sanger"
+    title = "Sanger"
+    equation = r"\Delta w_i = u_i \, \big( x - \sum\nolimits_{j \le i} u_j \, w_j \big)"
+    source = "Sanger, Neural Networks 2 (1989) 459"
+    history = (
+        "Terence Sanger published it in 1989 as the generalised Hebbian algorithm. It is Oja's "
+        "rule with the inputs deflated: unit by unit, what earlier ones explain is taken away. "
+        "So a local rule finds the components that statistics finds by eigenvectors."
+    )
+    advice = "Centre the images, and watch the components settle one after the other."
+
+
+@register
+class HPCA(_InOrder):
+    r"""Sanger's rule with a non-linear activation inside: units explain by rectified outputs.
+
+    \[\Delta w_i = \sum_b f(u_{bi})\,\Big(x_b - \sum_{j \le i} f(u_{bj})\,w_j\Big)\]
+
+    With `relu` on centred inputs units come in pairs, plus and minus each principal axis, at norm
+    1; a unit that answers nothing never moves. With `tanh` the directions are the axes, but the
+    norms grow with the variance. With `identity` it is Sanger's rule exactly.
+
+    Knobs: `activation` relu, tanh or identity; `reduction` mean or sum.
+
+    Source: Lagani 2022, equations 4 and 5; averaged over samples and positions, as in its code.
+    Equation 5 follows from a gradient but has no derivative of f, and neither has this.
+
+    >>> rule = HPCA()
+    >>> rule.update(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.0], [0.0, -0.5]]))
+    tensor([[0.3750, 1.0000],
+            [0.0000, 0.0000]])
+    """
+
+    name = "hpca"
+    title = "Hebbian PCA"
+    equation = (
+        r"\Delta w_i = f(u_i) \, \big( x - \sum\nolimits_{j \le i} f(u_j) \, w_j \big)"
+        r" \\ f = \mathrm{relu}, \tanh \text{ or the identity}"
+    )
+    source = "Lagani 2022, equations 4 and 5"
+    history = (
+        "Non-linear forms of Sanger's rule were studied through the 1990s, as a bridge from "
+        "principal to independent components. Gabriele Lagani and others trained deep "
+        "convolutional networks with this one from 2021 on. It did well where labels are few."
+    )
+    advice = "Set the activation to identity: the pairs of plus and minus pictures fall apart."
+
+    activation: str = knob(
+        "relu",
+        symbol="f",
+        choices=("relu", "tanh", "identity"),
+        help="What a unit's response goes through before it explains the input.",
+    )
+
+    @property
+    def norm(self) -> float | None:
+        """The Euclidean norm is held at 1, unless responses are squashed."""
+        return None if self.activation == "tanh" else 2.0
+
+    def outputs(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the activated responses f(u) (samples, units)."""
+        responses = inputs @ weights.T
+        if self.activation == "relu":
+            return responses.clamp_min_(0)
+        return responses.tanh_() if self.activation == "tanh" else responses

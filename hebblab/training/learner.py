@@ -1,0 +1,282 @@
+"""One layer that learns: its rule, its options, and what both hold from step to step."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from hebblab.errors import Diverged, InvalidValue
+from hebblab.metrics import norms
+from hebblab.nn import LayerView, Scratch
+from hebblab.nn.layers import CHUNK
+from hebblab.rules import Rows, Rule
+from hebblab.rules.inputs import not_finite
+from hebblab.rules.reductions import largest
+from hebblab.rules.rule import Statistics
+from hebblab.training.local import Local
+from hebblab.training.options import LayerOptions, refuse_contradictions
+
+_HUGE = 1e30  # a step this large is lost already; refusing it keeps the last finite weights exactly
+_TINY = 1e-10
+
+
+class Learner:
+    """A layer with its rule: from a batch of the layer's inputs to changed weights.
+
+    A grouped convolution is `groups` layers that share a clock: competition and what the rule
+    holds are each group's own.
+
+    Args:
+        view: The layer.
+        rule: Its rule.
+        optimizer: Applies the change.
+        options: What is set around the rule; its learning rate is the optimizer's affair.
+        classes: How many classes a teacher's labels have.
+        shared: Whether another layer uses the same rule object.
+
+    Raises:
+        InvalidValue: The rule or an option does not suit the layer.
+    """
+
+    def __init__(
+        self,
+        view: LayerView,
+        rule: Rule,
+        optimizer: Local,
+        options: LayerOptions | None = None,
+        classes: int = 10,
+        shared: bool = False,
+    ) -> None:
+        self.view = view
+        self.optimizer = optimizer
+        self.scratch = Scratch()
+        self.thresholds: Tensor | None = None
+        self.mask: Tensor | None = None
+        self._classes = classes
+        self._shared = shared
+        self._held: list[dict[str, Tensor]] = []
+        self.set(rule, options or LayerOptions())
+        optimizer.group(view.name)
+
+    @property
+    def units(self) -> int:
+        """Units that compete with each other."""
+        return self.view.units // self.view.groups
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the coming step."""
+        return float(self.optimizer.group(self.view.name)["lr"])
+
+    def set(self, rule: Rule, options: LayerOptions) -> None:
+        """Take another rule and other options; what the former rule held is forgotten.
+
+        Raises:
+            InvalidValue: They do not suit the layer or each other; nothing is changed.
+        """
+        self.judge(rule, options)
+        self.rule, self.options = rule, options
+        alone = self.view.groups == 1 and not self._shared
+        self._held = [rule.buffers] if alone else [{} for _ in range(self.view.groups)]
+        self.thresholds = self.mask = None
+        self.scratch.notes.clear()
+
+    def judge(self, rule: Rule, options: LayerOptions) -> None:
+        """Refuse a rule and options that do not suit this layer.
+
+        Raises:
+            InvalidValue: In the words of the layer at hand.
+        """
+        rule.check_layer(self.units, self.view.name)
+        refuse_contradictions(rule, options, self.view.name)
+        if options.teacher and self.units < self._classes:
+            raise InvalidValue(
+                f"A teacher gives each of the {self._classes} classes units of its own; layer "
+                f"{self.view.name!r} has only {self.units}. Leave teacher off, or take more units."
+            )
+
+    def begin(self, generator: torch.Generator) -> None:
+        """Start anew on freshly drawn weights: pruning drawn, thresholds zero, nothing held."""
+        for held in self._held:
+            held.clear()
+        self.thresholds = None
+        self.mask = self._drawn_mask(generator) if self.options.pruning else None
+        self.finish()
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Bring the weights to what the options hold them at: pruned, rows of norm 1."""
+        if self.mask is not None:
+            self.view.module.weight.detach().mul_(self.mask)
+        if self.options.row_norm:
+            self.project()
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Put the rows of the weights to Euclidean norm 1."""
+        length = torch.linalg.vector_norm(self.view.weights(), dim=1)
+        self.view.scale_(1 / length.add_(_TINY))
+
+    def filters(self) -> Tensor:
+        """Return what the units answer to, (units, fan_in): the weights, for most rules."""
+        parts = []
+        for group in range(self.view.groups):
+            self._enter(group)
+            parts.append(self.rule.filters(self.view.weights(group)))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    @torch.no_grad()
+    def answer(self, inputs: Tensor) -> Tensor:
+        """Return what the layer passes on for a batch."""
+        module = self.view.module
+        if type(self.rule).filters is Rule.filters:
+            return module(inputs)  # type: ignore[no-any-return]
+        weight = self.filters().view_as(module.weight)
+        return torch.func.functional_call(module, {"weight": weight}, (inputs,))  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def change(
+        self,
+        inputs: Tensor,
+        labels: Tensor | None = None,
+        statistics: list[Statistics] | None = None,
+    ) -> Tensor | Rows:
+        """Return what the rule would add to the weights for a batch, before the rate.
+
+        Args:
+            inputs: (batch, fan_in) or (batch, channels, height, width).
+            labels: (batch,), for a teacher.
+            statistics: Collects those of each group, where given.
+
+        Raises:
+            InvalidValue: The inputs do not fit the layer.
+        """
+        view, rule = self.view, self.rule
+        view.check(inputs)
+        taught = labels if self.options.teacher else None
+        if isinstance(view.module, nn.Linear) and taught is None:
+            self._enter(0)
+            quick = rule.fused(view.inputs(inputs), view.weights(), self.scratch)
+            if quick is not None:
+                return quick
+        changes = []
+        for group in range(view.groups):
+            self._enter(group)
+            weights = view.weights(group)
+            if not rule.in_halves():
+                changes.append(rule.update(view.inputs(inputs, group), weights))
+                continue
+            total = self._statistics(inputs, taught, group, weights)
+            changes.append(rule.change(total, weights))
+            if statistics is not None:
+                statistics.append(total)
+        return changes[0] if len(changes) == 1 else torch.cat(changes)
+
+    @torch.no_grad()
+    def apply(
+        self, change: Tensor | Rows, statistics: list[Statistics], inputs: Tensor | None = None
+    ) -> None:
+        """Change the weights, then what the rule holds, in the declared order.
+
+        Args:
+            change: What `change` returned.
+            statistics: What it collected.
+            inputs: What it was given, to tell bad data from a run that diverges.
+
+        Raises:
+            InvalidValue: The inputs are not finite; the weights are as they were.
+            Diverged: The change is not finite; the weights are as they were.
+        """
+        rate = self.rate
+        self.rule.check_rate(rate)
+        if self.options.norm_adaptive_lr:
+            change = self._adapted(change)
+        self._refuse_infinite(change, rate, inputs)
+        self.optimizer.local_step(change, self.view.name)
+        self.finish()
+        for group, one in enumerate(statistics):
+            self._enter(group)
+            self.rule.advance(one, rate)
+
+    def learn(self, inputs: Tensor, labels: Tensor | None = None) -> None:
+        """Let the layer learn from a batch of its inputs.
+
+        Raises:
+            InvalidValue: The inputs do not fit, or are not finite; the weights are as they were.
+            Diverged: The change is not finite; the weights are as they were.
+        """
+        statistics: list[Statistics] = []
+        self.apply(self.change(inputs, labels, statistics), statistics, inputs)
+
+    def _statistics(
+        self, inputs: Tensor, labels: Tensor | None, group: int, weights: Tensor
+    ) -> Statistics:
+        total: Statistics | None = None
+        if labels is None:
+            for rows in self.view.chunks(inputs, self.scratch, group):
+                part = self.rule.statistics(rows, weights)
+                total = part if total is None else tuple(map(torch.add, total, part))
+        else:
+            positions = self.view.positions(tuple(inputs.shape))
+            images = max(1, CHUNK // positions)
+            for first in range(0, len(inputs), images):
+                rows = self.view.inputs(inputs[first : first + images], group)
+                targets = self._targets(labels[first : first + images], len(rows), weights)
+                part = self.rule.statistics(rows, weights, targets)
+                total = part if total is None else tuple(map(torch.add, total, part))
+        assert total is not None
+        return total
+
+    def _targets(self, labels: Tensor, rows: int, weights: Tensor) -> Tensor:
+        """Return 1 where a unit belongs to the class of a row, (rows, units)."""
+        units = len(weights)
+        own = torch.arange(units, device=weights.device) * self._classes // units
+        targets = (labels.to(weights.device)[:, None] == own).to(weights.dtype)
+        return targets.repeat_interleave(rows // len(labels), dim=0)
+
+    def _enter(self, group: int) -> None:
+        """Let the rule hold what belongs to a group."""
+        self.rule.hold(self._held[group])
+        if not self.options.thresholds:
+            self.rule.homeostasis(None)
+            self.thresholds = None
+            return
+        if self.thresholds is None:
+            self.thresholds = self.view.module.weight.detach().new_zeros(self.view.units)
+        each = self.units
+        own = self.thresholds[group * each : (group + 1) * each]
+        self.rule.homeostasis(own, self.options.threshold_rate)
+
+    def _drawn_mask(self, generator: torch.Generator) -> Tensor:
+        """Return 0 where a connection does not exist; a unit without any is drawn again."""
+        weight = self.view.module.weight.detach()
+        kept = torch.rand(weight.shape, generator=generator).ge_(self.options.pruning)
+        while (empty := ~kept.flatten(1).any(dim=1)).any():
+            again = torch.rand((int(empty.sum()), *weight.shape[1:]), generator=generator)
+            kept[empty] = again.ge_(self.options.pruning)
+        return kept.to(weight)
+
+    def _adapted(self, change: Tensor | Rows) -> Tensor | Rows:
+        """Return a change whose rows are slowed down as their norms near one."""
+        weights = self.view.weights()
+        if isinstance(change, Rows):
+            weights = weights.index_select(0, change.indices)
+        factor = norms(weights, self.rule.norm or 2.0).sub_(1).abs_().add_(_TINY)
+        factor = factor.pow_(self.options.norm_adaptive_lr)[:, None]
+        if isinstance(change, Rows):
+            return Rows(change.indices, change.values * factor)
+        return change * factor
+
+    def _refuse_infinite(self, change: Tensor | Rows, rate: float, inputs: Tensor | None) -> None:
+        values = change.values if isinstance(change, Rows) else change
+        if values.numel() == 0:
+            return
+        size = float(largest(values)) * rate
+        if not math.isfinite(size) or size > _HUGE:
+            if inputs is not None and (said := not_finite(inputs)):
+                raise InvalidValue(f"The inputs of layer {self.view.name!r} hold {said}.")
+            raise Diverged(
+                f"The weights of layer {self.view.name!r} were about to leave the finite numbers "
+                f"(a change of {size:.3g}). Lower the learning rate, or choose a rule that bounds "
+                "them."
+            )

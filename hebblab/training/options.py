@@ -1,0 +1,180 @@
+"""What can be set around any rule at one layer: options, their bounds, and what excludes what."""
+
+from typing import ClassVar
+
+from hebblab.errors import InvalidValue
+from hebblab.knobs import Knob, Knobbed, knob
+from hebblab.nn import RePU
+from hebblab.rules import Rule
+
+WHITENINGS = ("none", "images", "patches")
+
+
+class LayerOptions(Knobbed):
+    """What a run says of one layer beside its rule's knobs.
+
+    Order of application, each step: thresholds inside the competition, rule, `norm_adaptive_lr`,
+    learning rate, `pruning`, `row_norm`, and last the thresholds' own move.
+    """
+
+    kind: ClassVar[str] = "knob"
+
+    learning_rate: float = knob(
+        0.1,
+        symbol="η",
+        title="learning rate",
+        low=0,
+        high=10,
+        scale="log",
+        slider=(1e-4, 1),
+        help="How large a step is.",
+    )
+    row_norm: bool = knob(
+        False,
+        symbol="‖w‖",
+        title="unit-norm rows",
+        advanced=True,
+        help="Put every unit's weights back to length one after each step.",
+    )
+    n: float = knob(
+        1.0,
+        **{
+            key: getattr(RePU.knob(), key)
+            for key in ("symbol", "title", "low", "high", "step", "help")
+        },
+        slider=(0.5, 8.0),
+    )
+    triangle: bool = knob(
+        False,
+        symbol="▲",
+        title="triangle",
+        advanced=True,
+        help="Let units answer only above the mean of all units at the same place.",
+    )
+    thresholds: bool = knob(
+        False,
+        symbol="θ",
+        title="adaptive thresholds",
+        advanced=True,
+        help="Raise the bar for units that win too often, until all win alike.",
+    )
+    threshold_rate: float = knob(
+        0.5,
+        symbol="μ",
+        title="threshold rate",
+        low=0,
+        high=100,
+        slider=(0, 2),
+        advanced=True,
+        help="How fast the thresholds follow the wins.",
+    )
+    norm_adaptive_lr: float = knob(
+        0.0,
+        symbol="ρ",
+        title="norm-adaptive rate",
+        low=0,
+        high=1,
+        advanced=True,
+        help="Slow a unit down as its norm nears one; 0 is off.",
+    )
+    pruning: float = knob(
+        0.0,
+        symbol="p₀",
+        title="pruned share",
+        low=0,
+        high=0.999,
+        live=False,
+        advanced=True,
+        help="Share of the connections that do not exist, drawn once.",
+    )
+    teacher: bool = knob(
+        False,
+        symbol="teacher",
+        title="teacher signal",
+        advanced=True,
+        help="Let only the units of an image's own class learn from it.",
+    )
+    input_norm: str = knob(
+        "none",
+        symbol="‖x‖",
+        title="input norm",
+        choices=("none", "unit", "standardise"),
+        advanced=True,
+        help="What is done to each input before the layer sees it.",
+    )
+    zca: str = knob(
+        "none",
+        symbol="ZCA",
+        title="whitening",
+        choices=WHITENINGS,
+        advanced=True,
+        help="Take the correlations out of the images, or of the layer's patches.",
+    )
+    zca_epsilon: float = knob(
+        1e-3,
+        symbol="ε",
+        title="whitening floor",
+        low=1e-6,
+        high=1,
+        scale="log",
+        advanced=True,
+        help="Added to every variance before whitening divides by it.",
+    )
+    patches_per_batch: int = knob(
+        0,
+        symbol="patches",
+        title="patches a batch",
+        low=0,
+        high=10_000_000,
+        slider=(0, 10_000),
+        advanced=True,
+        help="How many patches of a batch the layer learns from; 0 is all.",
+    )
+    radius_end: float = knob(
+        0.5,
+        symbol="σ₁",
+        title="radius at the end",
+        low=0.1,
+        high=50,
+        scale="log",
+        advanced=True,
+        help="Where the radius arrives when the run is over.",
+    )
+
+
+OPTIONS: dict[str, Knob] = LayerOptions.declared()
+
+
+def refuse_contradictions(rule: Rule, options: LayerOptions, layer: str = "") -> None:
+    """Refuse options that a rule as it is set cannot have.
+
+    Raises:
+        InvalidValue: In words, with what to do.
+    """
+    at = f" of layer {layer!r}" if layer else ""
+    if options.row_norm and rule.bounded:
+        raise InvalidValue(
+            f"{rule.name!r} holds its own norm, so unit-norm rows{at} would fight it. "
+            "Leave row_norm off, or choose a rule without a norm, such as 'hebb'."
+        )
+    if options.thresholds and rule.winners_wanted() is None:
+        raise InvalidValue(
+            f"Adaptive thresholds{at} even out who wins, and {rule.name!r} as it is set has no "
+            "winners. Choose 'hard-wta', or a competition of winners (hard, graded)."
+        )
+    if options.norm_adaptive_lr and rule.norm is None:
+        raise InvalidValue(
+            f"A norm-adaptive rate{at} slows down as the norm nears one, and {rule.name!r} as it "
+            "is set holds no norm. Set norm_adaptive_lr to 0, or choose a rule that holds one, "
+            "such as 'softhebb'."
+        )
+    if options.teacher and not rule.teachable:
+        raise InvalidValue(
+            f"{rule.name!r}{at} has no competition that a teacher could decide. "
+            "Leave teacher off, or choose a winner rule such as 'hard-wta'."
+        )
+    if options.pruning and rule.ordered:
+        raise InvalidValue(
+            f"The units{at} under {rule.name!r} need all of their connections: each explains "
+            "what those before it left over. Leave pruning at 0, or choose another rule."
+        )

@@ -1,0 +1,134 @@
+"""What rules do in the worlds of two numbers: the lessons that the plane shows."""
+
+import numpy as np
+import pytest
+import torch
+
+from hebblab import InvalidValue, Recipe, Session
+from hebblab.data import worlds
+from hebblab.live.edits import Edit
+
+SEEDS = range(1, 6)
+
+
+@pytest.fixture
+def run():
+    """Run a rule in a world, and return the units' weights in float64, (units, 2)."""
+    made = []
+
+    def to(world, units, rule, steps, seed, knobs=None, **entry):
+        layer = {"rule": rule, "init": "normal(0, 0.3)", "learning_rate": 0.1, **entry}
+        recipe = Recipe(
+            data=world, network=f"dense-{units}", rules={"hidden": layer}, steps=steps, seed=seed
+        )
+        session = Session(recipe, dataset=worlds.load(world, **(knobs or {})))
+        made.append(session)
+        session.start()
+        assert session.wait(60)
+        assert session.state == "finished", session.error
+        return session.weights().double().numpy()
+
+    yield to
+    for session in made:
+        session.stop()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ojas_arrow_turns_to_the_long_axis_at_length_one(run, seed):
+    weights = run("cloud-2d", 6, "oja", 100, seed)
+    axis = np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)])
+    norms = np.linalg.norm(weights, axis=1)
+    assert (abs(weights @ axis) / norms > 0.99).all()
+    assert (abs(norms - 1) < 0.02).all()
+
+
+def test_without_centring_it_shows_the_mean(run):
+    (weights,) = run("cloud-2d", 1, "oja", 200, 1, {"centring": False})
+    mean = np.array([2, 1]) / np.sqrt(5)
+    cosine = abs(weights @ mean) / np.linalg.norm(weights)
+    assert cosine > 0.999
+    assert abs(np.degrees(np.arctan2(weights[1], weights[0])) % 180 - 27.4) < 1
+
+
+def test_sangers_arrows_are_both_axes(run):
+    weights = run("cloud-2d", 2, "sanger", 600, 1)
+    angles = np.degrees(np.arctan2(weights[:, 1], weights[:, 0])) % 180
+    assert angles == pytest.approx([30, 120], abs=2)
+    assert np.linalg.norm(weights, axis=1) == pytest.approx([1, 1], abs=0.01)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_hebbs_arrow_leaves_the_picture(run, seed):
+    (weights,) = run("cloud-2d", 1, "hebb", 100, seed, row_norm=False)
+    assert np.linalg.norm(weights) > 4
+    assert np.isfinite(weights).all()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_winners_divide_the_clusters(run, seed):
+    weights = run("clusters-2d", 5, "hard-wta", 300, seed, similarity="distance")
+    values, labels = worlds.Clusters().points(0)
+    points = values.double().numpy()
+    means = np.array([points[labels.numpy() == j].mean(axis=0) for j in range(5)])
+    distance = np.linalg.norm(weights[:, None] - means[None], axis=2)
+    assert sorted(distance.argmin(axis=1)) == list(range(5))
+    assert distance.min(axis=1).max() < 0.2
+
+
+def test_winners_that_start_far_away_stay_dead(run):
+    far = {"init": "normal(0, 2)"}
+    weights = run("clusters-2d", 5, "hard-wta", 300, 1, similarity="distance", **far)
+    assert (np.linalg.norm(weights, axis=1) > 2).any()
+
+
+@pytest.mark.parametrize("sheet", ["plane", "torus"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_map_unfolds_over_the_ring(run, seed, sheet):
+    weights = run(
+        "ring-2d", 12, "som", 300, seed,
+        rows=1, sheet=sheet, radius=3.0, radius_end=0.5, learning_rate=0.3,
+    )  # fmt: skip
+    angles = np.arctan2(weights[:, 1], weights[:, 0])
+    steps = np.diff(np.append(angles, angles[0]))
+    steps = (steps + np.pi) % (2 * np.pi) - np.pi
+    assert abs(round(steps.sum() / (2 * np.pi))) == 1
+    assert (np.sign(steps[:-1]) == np.sign(steps.sum())).all()
+    assert np.linalg.norm(weights, axis=1).min() > 0.8
+
+
+def test_a_world_that_is_deformed_is_learned_from_and_read_at_the_next_edge():
+    layer = {"rule": "oja", "init": "normal(0, 0.3)", "learning_rate": 0.1}
+    recipe = Recipe(data="cloud-2d", network="dense-1", rules={"hidden": layer}, steps=1000)
+    with Session(recipe) as session:
+        session.step(200)
+        points = session.dataset.train.values
+        assert session.edit(angle=120.0).applied_at == 200
+        session.step(300)
+        (weights,) = session.weights().double().numpy()
+        assert np.degrees(np.arctan2(weights[1], weights[0])) % 180 == pytest.approx(120, abs=2)
+        assert session.dataset.train.values is points, "what batches hand out"
+        session._loop.recorder.flush()
+        frame = session.frame()
+        reading = session._loop.recorder.reader.read(frame)
+        given = session.dataset.validation.values
+        active = (given @ frame.weights.T > 0).float().mean(0)
+        assert torch.allclose(torch.from_numpy(reading.active), active, atol=1e-6)
+        with pytest.raises(InvalidValue, match="samples"):
+            session.edit(samples=200)
+        session.restart()
+        assert session.values()["angle"] == 30.0
+
+
+def test_a_reader_of_changed_classes_counts_them(monkeypatch):
+    layer = {"rule": "hard-wta", "init": "normal(0, 0.3)", "similarity": "distance"}
+    recipe = Recipe(data="clusters-2d", network="dense-5", rules={"hidden": layer}, steps=1000)
+    with Session(recipe) as session:
+        session.step(10)
+        loop = session._loop
+        loop.recorder.flush()
+        old, frame = loop.recorder.reader, session.frame()
+        dataset = worlds.deform(session.dataset, "clusters-2d", number=12)
+        # Whoever is reading while the labels are written over counts the old ones.
+        assert old.read(frame).answers.shape == (5, 5)
+        loop.recorder.renew(dataset, None)
+        assert loop.recorder.reader.read(frame).answers.shape == (5, 12)

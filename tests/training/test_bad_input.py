@@ -1,0 +1,142 @@
+"""What does not fit is refused in words that name shape or bound, before any weight has changed."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import hebblab as hl
+from hebblab import InvalidValue
+from hebblab.rules import create
+
+
+def model():
+    """A convolution of 3 channels and a linear layer, both Hebbian."""
+    network = nn.Sequential()
+    network.add_module("conv", nn.Conv2d(3, 4, 3, bias=False))
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("hidden", nn.Linear(4 * 4 * 4, 5, bias=False))
+    return network
+
+
+def trainer(network, rule=None):
+    local = hl.Local(network.named_parameters(), lr=0.1)
+    return hl.HebbianTrainer(network, rule or create("krotov-hopfield"), local, None)
+
+
+def images(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def spoilt(value):
+    x = images(2, 3, 6, 6)
+    x[1, 2, 3, 4] = value
+    x[0, 0, 0, 0] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        (images(2, 2, 6, 6), r"\(2, 2, 6, 6\) do not fit layer 'conv'.*\(images, 3, height, width"),
+        (images(2, 4, 6, 6), r"\(2, 4, 6, 6\) do not fit layer 'conv'.*\(4, 3, 3, 3\)"),
+        (images(2, 108), r"\(2, 108\) do not fit layer 'conv'"),
+        (images(3, 6, 6), r"\(3, 6, 6\) do not fit layer 'conv'"),
+        (images(2, 3, 2, 9), "3×3 kernel of layer 'conv' does not fit into its 2×9"),
+        (images(0, 3, 6, 6), r"batch for layer 'conv' is empty.*\(0, 3, 6, 6\)"),
+        (images(2, 3, 6, 6).double(), "are float64 and layer 'conv' is float32"),
+        ((images(2, 3, 6, 6) * 255).byte(), r"are uint8 and layer 'conv' is float32.*/ 255"),
+        (images(2, 3, 6, 6).long(), "are int64 and layer 'conv' is float32"),
+        (images(2, 3, 6, 6).bool(), "are bool and layer 'conv' is float32"),
+        (spoilt(math.nan), "inputs of layer 'conv' hold 2 values of 216 that are NaN"),
+        (spoilt(math.inf), "inputs of layer 'conv' hold 2 values of 216 that are NaN or infinite"),
+        (np.zeros((2, 3, 6, 6)), "batch is a tensor of inputs.*not ndarray"),
+        (None, "not NoneType"),
+        ([], "not list"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "batch",
+)
+@pytest.mark.parametrize("name", ["krotov-hopfield", "oja", "hard-wta"])
+def test_a_batch_that_does_not_fit_changes_nothing(batch, words, name):
+    network = model()
+    engine = trainer(network, create(name))
+    before = [p.detach().clone() for p in network.parameters()]
+    with pytest.raises(InvalidValue, match=words):
+        engine.run([batch], epochs=1)
+    assert all(map(torch.equal, network.parameters(), before))
+
+
+def test_a_linear_layer_does_not_read_two_samples_as_one():
+    network = nn.Sequential(nn.Linear(8, 3, bias=False))
+    engine = trainer(network)
+    before = network[0].weight.detach().clone()
+    with pytest.raises(
+        InvalidValue, match=r"\(10, 4\) do not fit layer '0'.*\(samples, 8\)"
+    ):
+        engine.run([images(10, 4)], epochs=1)
+    assert torch.equal(network[0].weight, before)
+
+
+def test_nan_on_the_fast_path_is_named():
+    network = nn.Sequential(nn.Linear(8, 400, bias=False))
+    engine = trainer(network)
+    before = network[0].weight.detach().clone()
+    batch = images(600, 8)
+    batch[7, 3] = math.nan
+    with pytest.raises(InvalidValue, match="inputs of layer '0' hold 1 value of 4,800 that is NaN"):
+        engine.run([batch], epochs=1)
+    assert torch.equal(network[0].weight, before)
+
+
+def test_what_a_layer_makes_of_finite_inputs_is_named_at_the_layer_that_is_given_it():
+    network = model()
+    engine = trainer(network)
+    network.conv.weight.data.fill_(3e38)
+    before = network.hidden.weight.detach().clone()
+    engine.rules["conv"].reduction = "max"
+    with pytest.raises((InvalidValue, hl.errors.Diverged)):
+        engine.run([images(2, 3, 6, 6)], epochs=1)
+    assert torch.equal(network.hidden.weight, before)
+
+
+def test_a_k_beyond_the_units_is_refused_when_the_trainer_is_made_and_when_it_is_set_later():
+    network = model()
+    with pytest.raises(InvalidValue, match="k = 5 is more than the 4 units of layer 'conv'"):
+        trainer(network, create("krotov-hopfield", k=5))
+    for name in ("krotov-hopfield", "hard-wta"):
+        engine = trainer(network, create(name))
+        before = [p.detach().clone() for p in network.parameters()]
+        for rule in engine.rules.values():
+            rule.k = 6
+        with pytest.raises(InvalidValue, match="k = 6 is more than the 4 units"):
+            engine.run([images(2, 3, 6, 6)], epochs=1)
+        assert all(map(torch.equal, network.parameters(), before))
+
+
+def test_a_k_beyond_the_units_is_refused_on_the_fast_path():
+    rule = create("krotov-hopfield")
+    network = nn.Sequential(nn.Linear(8, 400, bias=False))
+    engine = trainer(network, rule)
+    rule.k = 401
+    with pytest.raises(InvalidValue, match="k = 401 is more than the 400 units"):
+        engine.run([images(600, 8)], epochs=1)
+
+
+def test_a_bias_is_refused():
+    network = nn.Sequential(nn.Linear(8, 3))
+    with pytest.raises(InvalidValue, match=r"'0' has a bias.*bias=False"):
+        trainer(network)
+
+
+def test_a_fast_trainer_reads_no_values_of_what_it_is_given(monkeypatch):
+    """Else each step on a GPU would wait for it once more."""
+    from hebblab.training import learner
+
+    def refuse(_values):
+        raise AssertionError("values are read on the way")
+
+    monkeypatch.setattr(learner, "not_finite", refuse)
+    engine = trainer(model())
+    engine.run([images(2, 3, 6, 6)], epochs=1)
