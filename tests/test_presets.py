@@ -16,7 +16,16 @@ ASKED = {
     "fashion-krotov",
     "mnist-krotov-2000",
     "fashion-conv-400",
+    "mnist-krotov-fast",
+    "mnist-krotov-p3",
+    "mnist-hard-wta",
     "mnist-soft-wta",
+    "mnist-proportional",
+    "mnist-instar",
+    "mnist-softhebb",
+    "mnist-softhebb-warm",
+    "mnist-soft-krotov",
+    "mnist-som",
     "mnist-oja-collapse",
     "mnist-hebb-explodes",
 }
@@ -71,6 +80,23 @@ def test_unknown_names_come_with_the_nearest():
         ("mnist-krotov-2000", {"delta": 0.4, "k": 7, "p": 3.0, "n": 4.5}),
         ("fashion-conv-400", {"init": "normal(0, 1)", "delta": 0.4, "k": 4, "p": 4.0, "n": 1.0}),
         ("mnist-soft-wta", {"temperature": 0.02, "similarity": "cosine", "reduction": "share"}),
+        ("mnist-krotov-fast", {"delta": 0.2, "k": 2, "p": 2.0, "init": "uniform(0, 1)"}),
+        ("mnist-krotov-p3", {"delta": 0.4, "k": 7, "p": 3.0, "init": "uniform(0, 1)"}),
+        ("mnist-softhebb", {"temperature": 0.15, "anti_hebbian": True, "reduction": "max"}),
+        ("mnist-soft-krotov", {"temperature": 0.15, "delta": 0.4, "k": 2, "push": "absolute"}),
+        ("mnist-som", {"radius": 5.0, "radius_end": 0.5, "rows": 10, "reduction": "share"}),
+        (
+            "mnist-hard-wta",
+            {"similarity": "cosine", "reduction": "share", "threshold_rate": 0.5},
+        ),
+        (
+            "mnist-instar",
+            {"input_norm": "unit", "row_norm": True, "thresholds": True, "threshold_rate": 0.3},
+        ),
+        (
+            "mnist-proportional",
+            {"exponent": 1.0, "similarity": "dot", "reduction": "mean", "init": "uniform(0, 0.3)"},
+        ),
     ],
 )
 def test_the_published_values_are_kept(name, values):
@@ -208,3 +234,129 @@ def test_the_authors_need_patience(digits):
 def test_the_authors_patience_is_rewarded(digits):
     weights = finished("mnist-krotov-authors", seed=4110)[0].weights()
     assert visible(weights, digits) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("name", "p"),
+    [
+        ("mnist-krotov-fast", 2.0),
+        ("mnist-krotov-p3", 3.0),
+        ("mnist-softhebb", 2.0),
+        ("mnist-soft-krotov", 2.0),
+    ],
+)
+def test_these_draw_digits_at_norm_one(digits, name, p):
+    weights = finished(name, seed=4111)[0].weights()
+    assert visible(weights, digits) > 0.95
+    assert float(metrics.convergence(weights, p).converged) > 0.97
+    assert metrics.near_duplicates(weights) < 0.05
+    assert entropy(weights, digits) > 0.88
+
+
+@pytest.mark.parametrize("name", ["mnist-hard-wta", "mnist-instar"])
+def test_thresholds_let_every_unit_draw(digits, name):
+    session, _ = finished(name, seed=4112)
+    weights, rule = session.weights(), session.frame().rule
+    assert visible(weights, digits) > 0.97
+    assert metrics.near_duplicates(weights) < 0.1
+    seen = as_floats(digits.validation).flatten(1)
+    if name == "mnist-instar":
+        seen = torch.nn.functional.normalize(seen)
+    won = (rule.ranking(seen, weights) - session.frame().thresholds).argmax(1)
+    assert len(won.unique()) > 95
+
+
+def test_softhebb_stays_noise_when_warm_and_draws_when_cooled(digits):
+    with hl.Session("mnist-softhebb-warm", seed=4113, endless=True) as session:
+        session.step(420)
+        assert visible(session.weights(), digits) < 0.02
+        session.edit(temperature=0.15)
+        session.step(540)
+        assert visible(session.weights(), digits) > 0.95
+
+
+def test_proportional_shares_collapse_and_sharp_ones_come_back(digits):
+    with hl.Session("mnist-proportional", seed=4114, endless=True) as session:
+        session.step(420)
+        mean = digits.train.pixels.float().mean(0).flatten()[None]
+        like = torch.nn.functional.cosine_similarity(session.weights(), mean)
+        assert float(like.min()) > 0.999
+        assert entropy(session.weights(), digits) < 0.4
+        session.edit(exponent=50.0, similarity="cosine")
+        session.step(840)
+        assert metrics.near_duplicates(session.weights()) < 0.7
+        assert visible(session.weights(), digits) > 0.95
+
+
+def test_a_map_of_digits_unfolds(digits):
+    session, _ = finished("mnist-som", seed=4115)
+    weights, rule = session.weights(), session.frame().rule
+    assert rule.radius == pytest.approx(0.5, rel=0.02)
+    sheet = rule.sheet_of(100)
+    seen = as_floats(digits.validation).flatten(1)
+    assert metrics.topographic_error(seen, weights, *sheet) < 0.15
+    near, far = metrics.sheet_cosines(weights, *sheet)
+    assert near - far > 0.25
+    assert visible(weights, digits) > 0.95
+    assert len(rule.ranking(seen, weights).argmax(1).unique()) > 95
+
+
+@pytest.fixture(scope="module")
+def components(digits):
+    """The principal axes of the centred training digits, rows, and their variances."""
+    seen = as_floats(digits.train).flatten(1).double()
+    seen -= seen.mean(0)
+    values, vectors = torch.linalg.eigh(seen.T @ seen / len(seen))
+    return vectors.T.flip(0), values.flip(0)
+
+
+def settled(name, seed, components):
+    """Filters at length one after a preset's run, and how they lie to the principal axes."""
+    session, state = finished(name, seed=seed)
+    assert state == "finished"
+    filters = torch.nn.functional.normalize(session.frame().weights.double())
+    return filters, (filters @ components[0].T).abs()
+
+
+def share_held(filters, components):
+    """How much of what the leading 100 components hold lies in the span of the filters."""
+    axes, variances = components
+    inside = torch.linalg.qr(filters.T).Q.T @ axes.T
+    return float((inside.square() * variances).sum() / variances[:100].sum())
+
+
+def test_sanger_finds_components_in_order_and_more_of_them_at_a_higher_rate(components):
+    found = {}
+    for name in ("mnist-sanger-slow", "mnist-sanger", "mnist-sanger-fast"):
+        _, cosines = settled(name, 4116, components)
+        found[name] = int((cosines.diagonal() > 0.9).sum())
+        assert float(cosines.diagonal()[:2].min()) > 0.95
+    assert 3 <= found["mnist-sanger-slow"] <= 9
+    assert 8 <= found["mnist-sanger"] <= 16
+    assert 12 <= found["mnist-sanger-fast"] <= 20
+    session, state = finished("mnist-sanger-fast", seed=4117, learning_rate=0.4)
+    assert state == "failed"
+    assert session.steps < 15
+
+
+def test_a_subspace_is_spanned_by_mixtures(components):
+    filters, cosines = settled("mnist-subspace", 4118, components)
+    assert float(cosines.max(dim=1).values.mean()) < 0.4
+    assert 0.95 < share_held(filters, components) < 0.99
+
+
+def test_rectified_components_are_read_better_than_pixels():
+    with hl.Session("mnist-hpca", seed=4119) as session:
+        session.start()
+        assert session.wait(60)
+        probe = session.probe().result(120)
+    assert probe.accuracy > probe.raw_pixels + 0.01
+
+
+def test_lateral_weights_find_the_leading_space(components):
+    session, _ = finished("mnist-anti-hebbian", seed=4120)
+    filters = session.frame().weights.double()
+    assert torch.allclose(filters @ filters.T, torch.eye(100).double(), atol=0.02)
+    inside = filters @ components[0][:100].T
+    assert 1 - float(inside.square().sum()) / 100 < 0.03
+    assert session.frame().norm is None

@@ -20,8 +20,12 @@ def paragraph(text: str, heading: str = "") -> None:
     if not text:
         return
     start = f"{heading}: " if heading else ""
-    width = min(shutil.get_terminal_size().columns, _WIDEST)
-    typer.echo("\n" + textwrap.fill(start + " ".join(text.split()), max(width, 40)))
+    typer.echo("\n" + textwrap.fill(start + " ".join(text.split()), width()))
+
+
+def width() -> int:
+    """Return how many characters a line may have: the terminal's, as far as one reads with ease."""
+    return max(40, min(shutil.get_terminal_size().columns, _WIDEST))
 
 
 def table(rows: Iterable[Sequence[str]], headings: Sequence[str] = ()) -> None:

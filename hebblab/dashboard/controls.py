@@ -15,8 +15,7 @@ class Controls(Part):
     View (a key that is missing is empty)::
 
         {"title": "Krotov-Hopfield",
-         "about": {"title": str, "equation": [MathML, ...], "history": str, "try": str,
-                   "source": str, "knobs": [{"symbol", "title", "help"}, ...]} or None,
+         "about": about.about(rule, knobs) or None, # the card of the rule
          "equation": [MathML, ...],                 # equations.mathml(rule.equation, symbols)
          "words": "the winner learns; ...",         # the present values in words
          "knobs": [knob, ...],                      # in the order of declaration
@@ -41,6 +40,9 @@ class Controls(Part):
          "seq": int}                                # a str where it was typed: Knob.parse
         {"do": "default", "name": str, "gesture": int, "seq": int}
         {"do": "layer", "name": str}                {"do": "try"}
+        {"do": "picture"}                           the card is open, and has one
+
+    Frames: `frame({"type": "picture", "rule": name}, [PNG])` answers it.
 
     All edits of one hand on one slider have one `gesture`; the last has `final`. `seq` grows,
     also over reloads. Until the view acknowledges it (or five seconds have gone by), the knob
@@ -69,6 +71,7 @@ class Controls(Part):
         "default": {"name": words, "gesture": whole, "seq": whole},
         "layer": {"name": words},
         "try": {},
+        "picture": {},
     }
 
 

@@ -15,6 +15,7 @@ from hebblab.live import Session
 from hebblab.live.saving import as_csv
 
 from . import views
+from .about import picture
 from .bar import Bar
 from .chart import Chart
 from .controls import Controls
@@ -110,9 +111,7 @@ class Desk:
             step=session.steps,
             norm_p=rule.norm,
             rule_title=rule.title,
-            noun="digits"
-            if "mnist" in session.recipe.data and "fashion" not in session.recipe.data
-            else "images",
+            noun=_noun(session),
         )
 
     def close(self) -> None:
@@ -211,6 +210,10 @@ class Desk:
             self._show_all()
         elif do == "try":
             self._choose("preset", "mnist-soft-wta")
+        elif do == "picture":
+            found = picture(self.session.rule(self.layer))
+            if found is not None:
+                self.parts.controls.frame(*found)
         elif do == "window":
             self._window = event["value"]
             self._draw_charts()
@@ -398,6 +401,13 @@ class Desk:
     def _controls(self) -> dict[str, Any]:
         more = {"seq": self._seq, "refusal": self._refusal, "effect": self._effects.text}
         return views.controls(self.session, self.layer, more)
+
+
+def _noun(session: Session) -> str:
+    if len(session.dataset.image_shape) != 3:
+        return "points"
+    name = session.recipe.data
+    return "digits" if "mnist" in name and "fashion" not in name else "images"
 
 
 def _failure(session: Session) -> dict[str, str]:

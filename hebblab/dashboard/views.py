@@ -7,9 +7,10 @@ from typing import Any
 from hebblab import data, presets, rules
 from hebblab.live import Mark, Reading, Session
 from hebblab.nn import networks
+from hebblab.rules.equations import mathml
 
+from .about import about
 from .controls import knob_view
-from .equations import mathml
 from .panels.series import subscript
 from .plane import angle, shows
 from .theme import percent
@@ -80,16 +81,7 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
     cooler = "temperature" not in knobs and rule.name == "krotov-hopfield"
     return {
         "title": rule.title,
-        "about": {
-            "title": rule.title,
-            "equation": mathml(rule.equation, symbols),
-            "history": rule.history or rule.summary,
-            "try": rule.advice,
-            "source": rule.source,
-            "knobs": [
-                {"symbol": k.symbol, "title": k.title, "help": k.help} for k in knobs.values()
-            ],
-        },
+        "about": about(rule, knobs),
         "equation": mathml(rule.equation, symbols),
         "words": rule.in_words(),
         "knobs": [

@@ -124,9 +124,9 @@ class World(Knobbed):
 class Cloud(World):
     r"""One cloud of points, longer than it is wide: the world of principal components.
 
-    \[x = R(\alpha)\,(z_1,\; z_2 / e) + \sigma g\]
+    \[x = R(\alpha)\,(z_1,\; z_2 / e) + \nu g\]
 
-    Its variances are (1, 1/e²) + σ² along the axes. Labels say which end of the long axis a point
+    Its variances are (1, 1/e²) + ν² along the axes. Labels say which end of the long axis a point
     was drawn at (head: z₁ > 0), so that a probe measures how well units tell the ends apart.
 
     Knobs: `elongation` 1 to 10, `angle` 0 to 180 degrees, `noise` 0 to 1.
@@ -138,7 +138,7 @@ class Cloud(World):
 
     name = "cloud-2d"
     title = "Points in the plane: one long cloud"
-    equation = r"x = R(\alpha)\,(z_1,\; z_2 / e) + \sigma g"
+    equation = r"x = R(\alpha)\,(z_1,\; z_2 / e) + \nu g"
 
     elongation: float = knob(
         3.0, symbol="e", low=1, high=10, help="How many times longer than wide the cloud is."
@@ -146,7 +146,7 @@ class Cloud(World):
     angle: float = knob(
         30.0, symbol="α", low=0, high=180, step=1, help="Where the long axis points, in degrees."
     )
-    noise: float = knob(0.0, symbol="σ", low=0, high=1, help="Scatter added in all directions.")
+    noise: float = knob(0.0, symbol="ν", low=0, high=1, help="Scatter added in all directions.")
 
     def classes(self) -> tuple[str, ...]:
         """Return the two ends of the long axis."""
@@ -162,7 +162,7 @@ class Cloud(World):
 class Clusters(World):
     r"""Clusters on a circle: the world of winners.
 
-    \[x = (e \cos\theta_j,\; \sin\theta_j) + \sigma g, \qquad \theta_j = 2\pi j / K\]
+    \[x = (e \cos\theta_j,\; \sin\theta_j) + \nu g, \qquad \theta_j = 2\pi j / K\]
 
     Sample i belongs to cluster j = i mod K, which is its label.
 
@@ -175,14 +175,14 @@ class Clusters(World):
 
     name = "clusters-2d"
     title = "Points in the plane: clusters on a circle"
-    equation = r"x = (e \cos\theta_j,\; \sin\theta_j) + \sigma g, \quad \theta_j = 2\pi j / K"
+    equation = r"x = (e \cos\theta_j,\; \sin\theta_j) + \nu g, \quad \theta_j = 2\pi j / K"
 
     number: int = knob(5, symbol="K", low=2, high=12, help="How many clusters there are.")
     elongation: float = knob(
         1.0, symbol="e", low=1, high=3, help="How many times wider than high the circle is drawn."
     )
     noise: float = knob(
-        0.3, symbol="σ", low=0.02, high=0.6, help="How far points scatter about their cluster."
+        0.3, symbol="ν", low=0.02, high=0.6, help="How far points scatter about their cluster."
     )
 
     def classes(self) -> tuple[str, ...]:
@@ -199,9 +199,9 @@ class Clusters(World):
 class Ring(World):
     r"""A ring of points: no direction is better than another, and a map can unfold over it.
 
-    \[x = r\,(e \cos\theta,\; \sin\theta), \qquad r = 1 + \sigma z\]
+    \[x = r\,(e \cos\theta,\; \sin\theta), \qquad r = 1 + \nu z\]
 
-    with θ uniform. At e = 1 both variances are ½ + σ²/2. Labels are the quadrants of θ, which
+    with θ uniform. At e = 1 both variances are ½ + ν²/2. Labels are the quadrants of θ, which
     straight lines separate, so that a probe measures whether units cover the whole ring.
 
     Knobs: `elongation` 1 to 3, `noise` 0 to 0.5.
@@ -213,12 +213,12 @@ class Ring(World):
 
     name = "ring-2d"
     title = "Points in the plane: a ring"
-    equation = r"x = r\,(e \cos\theta,\; \sin\theta), \quad r = 1 + \sigma z"
+    equation = r"x = r\,(e \cos\theta,\; \sin\theta), \quad r = 1 + \nu z"
 
     elongation: float = knob(
         1.0, symbol="e", low=1, high=3, help="How many times wider than high the ring is."
     )
-    noise: float = knob(0.05, symbol="σ", low=0, high=0.5, help="How thick the ring is.")
+    noise: float = knob(0.05, symbol="ν", low=0, high=0.5, help="How thick the ring is.")
 
     def classes(self) -> tuple[str, ...]:
         """Return the quadrants, as they are numbered."""

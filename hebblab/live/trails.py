@@ -26,10 +26,9 @@ class Trail:
 
     def __init__(self, view: LayerView) -> None:
         length = 1 + max(1, min(STEPS, _MOST // (2 * view.units)))
-        self._module = view.module
+        self._weights = view.module.weight
         with torch.inference_mode(False):
-            weights = view.module.weight.detach()
-            self._ring = torch.empty((length, *weights.shape), dtype=weights.dtype)
+            self._ring = torch.empty((length, *self._weights.shape), dtype=self._weights.dtype)
             self._places = self._ring.unbind()
         self.begin()
 
@@ -40,7 +39,7 @@ class Trail:
 
     def take(self) -> None:
         """Note the present weights; call once after each step."""
-        self._places[self._taken % len(self._places)].copy_(self._module.weight.detach())
+        self._places[self._taken % len(self._places)].copy_(self._weights.detach())
         self._taken += 1
 
     def steps(self) -> Tensor:

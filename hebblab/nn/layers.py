@@ -187,6 +187,12 @@ class LayerView:
         total = len(x) if x.ndim == 2 else len(x) * self.positions(tuple(x.shape))
         return None if count >= total else unfolding.distinct(total, count, generator)
 
+    def patches(self, x: Tensor, places: Tensor, scratch: Scratch, group: int = 0) -> Tensor:
+        """Return some patches of a batch as they are in its images, of any dtype; see `places`."""
+        assert self._form is not None
+        buffer = scratch.take("patches", (len(places), self.fan_in), x)
+        return unfolding.gathered(self._own(x, group), places, self._form, scratch, buffer, False)
+
     def _own(self, x: Tensor, group: int) -> Tensor:
         """Return a group's channels of a batch, or its part of ready patches."""
         each = x.shape[1] // self.groups

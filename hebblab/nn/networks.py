@@ -176,7 +176,10 @@ def load(folder: str | Path) -> nn.Sequential:
         name, shape, classes = about["network"], tuple(about["input_shape"]), about["classes"]
         network = create(name, shape, classes)
         older = {module: {"n": n} for module, n in about.get("exponents", {}).items()}
-        restore(network, about.get("settings", older))
+        try:
+            restore(network, about.get("settings", older))
+        except UnknownName as error:
+            raise ValueError(str(error)) from error
     except UnknownName as error:
         raise UnknownName(
             f"{error} {folder} was saved with a network of your own: "

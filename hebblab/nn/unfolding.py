@@ -89,7 +89,7 @@ def framed(images: Tensor, form: Form, scratch: Scratch, last: bool) -> Tensor:
 
 
 def windows(images: Tensor, form: Form, last: bool) -> Tensor:
-    """Return a view (N, down, across, C, kh, kw) of framed images, or with `last` (…, kh, kw, C)."""
+    """Return a view (N, down, across, C, kh, kw) of framed images; with `last` (…, kh, kw, C)."""
     (kh, kw), (sh, sw), (dh, dw) = form.kernel, form.stride, form.dilation
     count, channels, height, width = images.shape
     down = (height - dh * (kh - 1) - 1) // sh + 1

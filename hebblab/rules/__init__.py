@@ -1,6 +1,7 @@
 """The learning rules: local, unsupervised, exact."""
 
 from hebblab.rules.anti_hebbian import HebbianAntiHebbian
+from hebblab.rules.cards import Card, card
 from hebblab.rules.checks import check
 from hebblab.rules.competition import winners
 from hebblab.rules.competitive import HardWTA, ProportionalWTA, SoftWTA
@@ -16,6 +17,7 @@ from hebblab.rules.surrogate import Surrogate, surrogate
 __all__ = [
     "HPCA",
     "SOM",
+    "Card",
     "HardWTA",
     "Hebb",
     "HebbianAntiHebbian",
@@ -34,6 +36,7 @@ __all__ = [
     "SoftWTA",
     "Surrogate",
     "available",
+    "card",
     "check",
     "create",
     "get",

@@ -30,12 +30,28 @@ def ranked(scores: Tensor, k: int) -> Tensor:
         raise InvalidValue(f"k = {k} is more than the {units} units there are.")
     if k == 1:
         return scores.max(dim=1, keepdim=True).indices
+    if scores.is_cuda:
+        return _ranked_by_keys(scores, k)
     values, best = scores.topk(min(k + 1, units), dim=1)
     equal = (values[:, 1:] == values[:, :-1]).any(dim=1)
     if bool(equal.any()):
         rows = equal.nonzero().squeeze(1)
         best[rows] = stable_order(scores[rows])[:, : best.shape[1]]
     return best[:, :k]
+
+
+def _ranked_by_keys(scores: Tensor, k: int) -> Tensor:
+    """Rank without looking at ties, as that would wait for a device.
+
+    Keys are whole numbers in the order of the float32 scores that end in the index; float64 fills
+    a key by itself and is sorted.
+    """
+    if scores.dtype != torch.float32:
+        return stable_order(scores)[:, :k]
+    bits = (scores + 0.0).view(torch.int32).to(torch.int64)  # the sum makes a zero of minus zero
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    behind = torch.arange(scores.shape[1] - 1, -1, -1, device=scores.device)
+    return ((ordered << 32) | behind).topk(k, dim=1).indices
 
 
 def stable_order(scores: Tensor) -> Tensor:

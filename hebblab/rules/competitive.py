@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from hebblab.knobs import Value, knob
-from hebblab.rules import declared, thresholds
+from hebblab.nn.scratch import Scratch
+from hebblab.rules import declared, fast, thresholds
 from hebblab.rules.competition import alive, compete, scores
 from hebblab.rules.reductions import count, pulled
 from hebblab.rules.registry import register
-from hebblab.rules.rule import Rule, Statistics
+from hebblab.rules.rule import Rows, Rule, Statistics
 
 
 class _Winners(Rule):
@@ -69,7 +71,8 @@ class HardWTA(_Winners):
 
     Knobs: `k` 1 to the number of units; `similarity` dot, cosine, raised-cosine or distance;
     `reduction` share, share2, mean, sum or max. With cosine scores nothing spreads the wins, as
-    they are blind to length; dot with a large start does.
+    they are blind to length: adaptive thresholds do (the layer's option), or dot with a large
+    start.
 
     Source: Rumelhart and Zipser 1985; Lagani 2022, equation 2.
 
@@ -88,6 +91,24 @@ class HardWTA(_Winners):
         "each input and the winner alone learns. Its limit over a whole data set is k-means. In "
         "2011 one such layer with many units read photographs better than most deep networks."
     )
+    converges_to = (
+        "Each unit settles at the mean of the images it wins, as in k-means. The norm is not held. "
+        "A unit that wins nothing stays where it began."
+    )
+    limits = (
+        "With distance scores and k = 1 it is online k-means; with share it is the instar with "
+        "hard winners. Cosine scores are blind to length, so few units come to win; thresholds "
+        "spread the wins, and so does dot from a large start."
+    )
+    disagreements = (
+        "Scores: the paper compares w·x, its code the squared raised cosine. Here: the cosine, "
+        "with the others on request.",
+        "Batch: the paper says nothing; the code weights steps by r once more before it divides "
+        "by Σ r, which for winners of 1 changes nothing. Here: share, Σ r (x - w) / Σ r.",
+        "Ties: in the older code all tied units win, so that an empty image trains every unit. "
+        "Here: the lowest number wins, and an empty image has no winner.",
+        "k: the older code reads wta_k and never uses it. Here it acts.",
+    )
     advice = "Raise k and watch several units settle on the same digit."
     starting_options: ClassVar[Mapping[str, Value]] = {"thresholds": True}
 
@@ -102,6 +123,28 @@ class HardWTA(_Winners):
         compared = self.compared(inputs, weights, targets)
         held = thresholds.of(self)
         return compete(compared, compared, alive(inputs), "hard", k=self.k, thresholds=held)
+
+    def accumulated(
+        self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
+    ) -> Statistics:
+        """Return the statistics so far, winners summed as bags; see `Rule`."""
+        won = self._won(inputs, weights, scratch)
+        if won is None:
+            return super().accumulated(inputs, weights, total, scratch)
+        return won.statistics(total, (1, 1), thresholds.of(self) is not None)
+
+    def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
+        """Return the update of the units that won; the others have none."""
+        if thresholds.of(self) is not None or len(inputs) * len(weights) < fast.SMALL:
+            return None
+        won = self._won(inputs, weights, scratch)
+        return None if won is None else won.touched(self, weights, (1, 1))
+
+    def _won(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> fast.Winners | None:
+        if inputs.is_cuda or self.k > len(weights):
+            return None
+        held = thresholds.of(self)
+        return fast.Winners(inputs, weights, self.k, self.similarity, False, held, scratch)
 
 
 @register
@@ -132,6 +175,25 @@ class SoftWTA(_Winners):
         "instead of leaving it to one. Lagani and others trained deep networks with it in 2022. "
         "The temperature runs from one winner to everybody."
     )
+    converges_to = (
+        "Each unit settles at the mean of the images, weighted by its share in each. The norm is "
+        "not held."
+    )
+    limits = (
+        "Warm, every unit becomes the mean image. Cold, it is the hard winner-take-all, with "
+        "reduction mean or sum; with share it is not, as a unit with next to no share of anything "
+        "still moves a whole step."
+    )
+    disagreements = (
+        "Scores: the paper compares w·x, its code the squared raised cosine. Here: the cosine, so "
+        "that T means the same on any data.",
+        "Temperature: the paper's code divides scores by T = 0.02, that of SoftHebb multiplies by "
+        "1/T. Here: T divides.",
+        "Batch: the code weights steps by r once more, Σ r² (x - w) / Σ r. Here: Σ r (x - w) / Σ "
+        "r, and the other as share2, which left most units noise in our runs.",
+        "Overflow: the code takes exponentials of s / T as they are. Here: the largest is "
+        "subtracted first.",
+    )
     advice = "Turn the temperature up until all units become the mean image, and back."
     learning_rate = 0.2
 
@@ -143,6 +205,22 @@ class SoftWTA(_Winners):
         """Return the softmax of score / temperature."""
         compared = self.compared(inputs, weights, targets)
         return compete(compared, compared, alive(inputs), "softmax", temperature=self.temperature)
+
+    def accumulated(
+        self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
+    ) -> Statistics:
+        """Return the statistics so far, in kept buffers; see `Rule`."""
+        shares = fast.responses(inputs, weights, scratch)
+        shares, lengths = fast.scored_(shares, inputs, weights, self.similarity)
+        top = shares.amax(dim=1, keepdim=True)
+        shares = fast.softmax(shares, top, self.temperature, out=shares)
+        alive = fast.lively(inputs, lengths)
+        active = torch.mv(shares.T, alive)
+        pull = active
+        if self.reduction == "share2":
+            pull = torch.mv(shares.square_().T, alive)
+        summed = fast.hebbian(shares, inputs, total, scratch)
+        return fast.added(total, summed, pull, active.clone(), count(inputs))
 
 
 @register
@@ -179,7 +257,25 @@ class ProportionalWTA(_Winners):
         "their scores. It works poorly, as images match every unit somewhat and the shares come "
         "out nearly equal. It stays here as the lesson that a competition has to be sharp."
     )
-    advice = "Watch every unit become the mean image; then raise the exponent a to 50 and wait."
+    converges_to = (
+        "On images, whose scores are all positive and much alike, every unit settles at the mean "
+        "image. In general each settles at the mean of the images, weighted by its share in each."
+    )
+    limits = (
+        "A large exponent leaves an image to its best unit, as the hard winner-take-all does. "
+        "Scores of zero or less have no share. It is kept as the lesson that a competition has to "
+        "be sharp."
+    )
+    disagreements = (
+        "Exponent: the authors' code raises squared raised cosines to 1/κ = 20. Here: a, 1 unless "
+        "said, on plain responses.",
+        "Negative scores: the formula as written divides by a sum that can be zero or negative. "
+        "Here: they count as zero, and the sum is at least 1e-12.",
+    )
+    advice = (
+        "Watch every unit become the mean image; then raise the exponent a to 50 and compare by "
+        "cosine: digits come back."
+    )
 
     similarity: str = declared.similarity("dot")
     exponent: float = knob(

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from hebblab.nn.scratch import Scratch
 from hebblab.rules import ranks
-from hebblab.rules.rule import Statistics
+from hebblab.rules.reductions import count
+from hebblab.rules.rule import Rows, Rule, Statistics
 
 SMALL = 200_000  # responses a batch below which plain products beat gathering the touched rows
 
@@ -29,6 +30,11 @@ def hebbian(
     buffer = scratch.take("hebbian", (activity.shape[1], inputs.shape[1]), inputs)
     torch.mm(activity.T, inputs, out=buffer)
     return buffer if sign > 0 else buffer.neg_()
+
+
+def powers(activity: Tensor, wanted: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Return each Σ|Y|ᵖ over samples that is wanted, (units,)."""
+    return tuple(torch.linalg.vector_norm(activity, p, dim=0).pow_(p) for p in wanted)
 
 
 def added(total: Statistics | None, *sums: Tensor) -> Statistics:
@@ -121,10 +127,28 @@ class Winners:
         """Return how many samples each unit won, (units,)."""
         return torch.bincount(self.who[self.how != 0], minlength=self.units)
 
-    def powers(self, p: int) -> Tensor:
+    def power(self, p: int) -> Tensor:
         """Return Σ |how|ᵖ of each unit, (units,)."""
         values = self.how.abs() if p == 1 else self.how.square()
         return totals(self.who, values, self.units)
+
+    def statistics(
+        self, total: Statistics | None, powers: tuple[int, ...], with_fired: bool
+    ) -> Statistics:
+        """Return YᵀX, each Σ|Y|ᵖ, the number of samples and where asked how often each unit won."""
+        summed = all_bags(self.who, self.how, self.inputs, self.units)
+        if total is not None:
+            summed = total[0].add_(summed)
+        sums = (self.power(p) for p in powers)
+        fired = (self.fired(),) if with_fired else ()
+        return added(total, summed, *sums, count(self.inputs), *fired)
+
+    def touched(self, rule: Rule, weights: Tensor, powers: tuple[int, ...]) -> Rows:
+        """Return the change of the units that won, of a rule by which the others have none."""
+        rows, summed = bags(self.who, self.how, self.inputs)
+        sums = (self.power(p)[rows] for p in powers)
+        own = weights.index_select(0, rows)
+        return Rows(rows, rule.change((summed, *sums, count(self.inputs)), own))
 
 
 def totals(who: Tensor, values: Tensor, units: int) -> Tensor:

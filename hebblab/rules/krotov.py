@@ -3,17 +3,16 @@
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from hebblab.knobs import knob
 from hebblab.nn.scratch import Scratch
-from hebblab.rules import declared
-from hebblab.rules.competition import ranked, stable_order
-from hebblab.rules.reductions import count, largest, reduce
+from hebblab.rules import declared, fast, ranks
+from hebblab.rules.competition import ranked
+from hebblab.rules.precision import PRECISIONS, check, product, rounded
+from hebblab.rules.reductions import count, reduce
 from hebblab.rules.registry import register
 from hebblab.rules.rule import Rows, Rule, Statistics
-
-_SMALL = 200_000  # responses a batch below which plain products beat gathering the touched rows
 
 
 @register
@@ -29,7 +28,7 @@ class KrotovHopfield(Rule):
     largest change of any weight in a step. Units with Σ g u > 0 go to \(\|w_i\|_p = 1\).
 
     Knobs: `delta` 0 to 2, `k` 2 to the number of units, `p` 1.01 to 8, `reduction` max, mean or
-    sum, `precision_floor` 1e-30 to 1e-3.
+    sum, `precision_floor` 1e-30 to 1e-3, `precision` float32 or bfloat16.
 
     Source: Krotov and Hopfield, PNAS 2019, equations 3, 9 and 10. Ranks are taken on raw
     responses, as in the authors' code; the paper divides them by the units' norms.
@@ -53,6 +52,26 @@ class KrotovHopfield(Rule):
         "image, and no label or error signal is used. Its features read handwritten digits about "
         "as well as those of backpropagation. Talloen and others took it to convolutions in 2020."
     )
+    converges_to = (
+        "A unit that learns more than it unlearns settles at p-norm 1; with Δ = 0 it points to the "
+        "mean of the images it wins. Norm 1 is no proof of learning: a unit that shows the mean "
+        "image has it too."
+    )
+    limits = (
+        "With Δ = 0 nobody unlearns. Rows that begin small leave most units without a win for "
+        "good, as it is the shrinking of large rows that passes the wins on. k = 1 would be "
+        "unlearning alone and is refused."
+    )
+    disagreements = (
+        "Ranking: the paper divides a unit's response by a power of its norm, the authors' code "
+        "ranks raw responses. Here: raw, as in the code.",
+        "Size of a step: only the authors' code divides an update by its largest entry. Here: "
+        "divided, so that the rate is the largest change of a weight in a step.",
+        "Decay: the authors' code lowers the rate once an epoch. Here: with every step, or not at "
+        "all.",
+        "Convolution: PyTorch-Hebbian (Talloen and others) cuts runs of consecutive values, which "
+        "are no patches, and leaves out padding and dilation. Here: true patches.",
+    )
     advice = (
         "Drag Δ up and watch strokes break into edges; drag it to 0 and watch the units grow "
         "alike. Then raise k: the push goes to units that matched less."
@@ -63,6 +82,14 @@ class KrotovHopfield(Rule):
     p: float = declared.p_norm()
     reduction: str = declared.reduction("max", ("max", "mean", "sum"))
     precision_floor: float = declared.precision_floor()
+    precision: str = knob(
+        "float32",
+        symbol="precision",
+        choices=PRECISIONS,
+        advanced=True,
+        help="What responses are computed from: bfloat16 is quicker and confuses units that "
+        "answer within 0.4 % of each other.",
+    )
 
     _ordinals: ClassVar[dict[int, str]] = {1: "st", 2: "nd", 3: "rd"}
 
@@ -78,9 +105,19 @@ class KrotovHopfield(Rule):
         end = "th" if 10 <= self.k % 100 <= 20 else self._ordinals.get(self.k % 10, "th")
         return f"The winner learns; the {self.k}{end} unlearns at {self.delta:g} of its strength."
 
+    def check_layer(self, units: int, layer: str = "layer") -> None:
+        """Refuse knobs that a layer of `units` units, or this machine, cannot have.
+
+        Raises:
+            InvalidValue: In the words of the layer at hand.
+        """
+        super().check_layer(units, layer)
+        check(self.precision, layer)
+
     def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the responses u = φ(W) x, (samples, units)."""
-        return inputs @ signed_power(weights, self.p).T
+        powered = rounded(signed_power(weights, self.p), self.precision)
+        return rounded(inputs, self.precision) @ powered.T
 
     def statistics(
         self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
@@ -98,45 +135,55 @@ class KrotovHopfield(Rule):
         """Return (GᵀX - diag(Σ G∘U) W), divided as `reduction` says."""
         hebbian, pull, samples = statistics
         summed = torch.addcmul(hebbian, pull[:, None], weights, value=-1)
-        return reduce(summed, self.reduction, samples=samples, floor=self.precision_floor)
+        return reduce(
+            summed, self.reduction, samples=samples, floor=self.precision_floor, in_place=True
+        )
+
+    def accumulated(
+        self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
+    ) -> Statistics:
+        """Return the statistics so far, winners and k-ths summed as bags; see `Rule`."""
+        units = len(weights)
+        if inputs.is_cuda or self.k > units:
+            return super().accumulated(inputs, weights, total, scratch)
+        powered = weights
+        if self.p != 2:
+            powered = scratch.take("powered", tuple(weights.shape), weights)
+            if total is None:
+                powered.copy_(signed_power(weights, self.p))
+        who, how, told = self._chosen(inputs, powered, scratch)
+        summed = fast.all_bags(who, how, inputs, units)
+        if total is not None:
+            summed = total[0].add_(summed)
+        return fast.added(total, summed, fast.totals(who, told, units), count(inputs))
 
     def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
-        """Return the update of the touched units only; untouched ones have exactly none.
-
-        The Hebbian term has two non-zeros a sample, so it is gathered as bags of samples, one a
-        touched unit, instead of multiplied as a matrix.
-        """
-        batch, units = len(inputs), len(weights)
-        plain = batch * units < _SMALL or self.k > units
-        if plain or inputs.is_cuda or inputs.dtype != torch.float32:
+        """Return the update of the touched units only; untouched ones have exactly none."""
+        units = len(weights)
+        if inputs.is_cuda or self.k > units or len(inputs) * units < fast.SMALL:
             return None
-        powered = _powered(weights, self.p, scratch)
-        responses = torch.mm(
-            inputs, powered.T, out=scratch.take("responses", (batch, units), inputs)
-        )
-        best, values = _best_two_stage(responses, self.k, scratch)
-        who = torch.cat((best[:, 0], best[:, self.k - 1]))
-        how = inputs.new_ones(2 * batch)
-        how[batch:] = -self.delta
-        order = who.argsort(stable=True)
-        rows, counts = torch.unique_consecutive(who[order], return_counts=True)
-        offsets = counts.cumsum(0) - counts
-        weighted = how[order]
-        change = F.embedding_bag(
-            order % batch, inputs, offsets, mode="sum", per_sample_weights=weighted
-        )
-        told = torch.cat((values[:, 0], values[:, self.k - 1])) * how
-        pull = torch.bincount(who, told, minlength=units)[rows].to(inputs.dtype)
-        present = torch.index_select(
-            weights, 0, rows, out=scratch.take("touched", (len(rows), weights.shape[1]), weights)
-        )
-        change.addcmul_(present, pull[:, None], value=-1)
-        if self.reduction == "max":
-            change.div_(largest(change).clamp_min(self.precision_floor))
-        elif self.reduction == "mean":
-            change.div_(batch)
+        who, how, told = self._chosen(inputs, _powered(weights, self.p, scratch), scratch)
+        rows, summed = fast.bags(who, how, inputs)
+        pull = fast.totals(who, told, units)[rows]
+        own = scratch.take("touched", (len(rows), weights.shape[1]), weights)
+        torch.index_select(weights, 0, rows, out=own)
+        change = self.change((summed, pull, count(inputs)), own)
         _remember(weights, self.p, rows, scratch)
         return Rows(rows, change)
+
+    def _chosen(
+        self, inputs: Tensor, powered: Tensor, scratch: Scratch
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return winners and k-ths (2 · samples,), what each counts, and that times its response.
+
+        GᵀX has two non-zeros a sample, so it is gathered as bags instead of multiplied.
+        """
+        responses = product(inputs, powered, self.precision, scratch)
+        best, values = ranks.best(responses, self.k, scratch, inputs)
+        who = torch.cat((best[:, 0], best[:, self.k - 1]))
+        how = inputs.new_ones(len(who))
+        how[len(inputs) :] = -self.delta
+        return who, how, torch.cat((values[:, 0], values[:, self.k - 1])).mul_(how)
 
 
 def signed_power(weights: Tensor, p: float) -> Tensor:
@@ -182,44 +229,6 @@ def _looks_fresh(buffer: Tensor, weights: Tensor, p: float) -> bool:
     """Compare some columns: torch's count misses writes through `.data`, or sees one too few."""
     every = max(1, weights.shape[1] // 8)
     return torch.equal(buffer[:, ::every], signed_power(weights[:, ::every], p))
-
-
-def _best_two_stage(responses: Tensor, k: int, scratch: Scratch) -> tuple[Tensor, Tensor]:
-    """Return the units and values of the k best responses of each sample, (samples, k) each.
-
-    The k + 1 best units lie in the k + 1 blocks with the best maxima. One more than k is taken to
-    see ties, whose rows are ranked again by lowest index.
-    """
-    batch, units = responses.shape
-    wanted = min(k + 1, units)
-    block = _block(units, wanted)
-    if block == 1:
-        values, best = responses.topk(wanted, dim=1)
-    else:
-        columns = units // block
-        blocks = responses.view(batch, block, columns)
-        maxima = torch.amax(blocks, dim=1, out=scratch.take("maxima", (batch, columns), responses))
-        column = maxima.topk(wanted, dim=1).indices
-        shift = torch.arange(0, units, columns, device=responses.device)
-        candidates = (column[:, :, None] + shift).view(batch, -1)
-        values, place = responses.gather(1, candidates).topk(wanted, dim=1)
-        best = candidates.gather(1, place)
-    equal = (values[:, 1:] == values[:, :-1]).any(dim=1)
-    if bool(equal.any()):
-        rows = equal.nonzero().squeeze(1)
-        order = stable_order(responses[rows])[:, :wanted]
-        best[rows] = order
-        values[rows] = responses[rows].gather(1, order)
-    return best[:, :k], values[:, :k]
-
-
-def _block(units: int, wanted: int) -> int:
-    """Return how many units share a maximum: about 10 for two ranks, 4 for many, 1 if it loses."""
-    goal = 10 if wanted <= 4 else 4
-    for block in sorted(range(2, 2 * goal), key=lambda size: abs(size - goal)):
-        if units % block == 0 and units // block > 2 * wanted:
-            return block
-    return 1
 
 
 KrotovsRule = KrotovHopfield

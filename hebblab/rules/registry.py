@@ -95,9 +95,14 @@ def _check_declarations(rule: type[Rule]) -> None:
         raise InvalidValue(
             f"{rule.__name__}.learning_rate must be a number from 0 to 10, not {shown(rate)}."
         )
-    for text in ("title", "equation", "source", "history", "advice"):
+    for text in ("title", "equation", "source", "history", "advice", "converges_to", "limits"):
         if not isinstance(getattr(rule, text), str):
             raise InvalidValue(f"{rule.__name__}.{text} must be a text.")
+    texts = rule.disagreements
+    if not isinstance(texts, tuple) or not all(isinstance(one, str) for one in texts):
+        raise InvalidValue(
+            f'{rule.__name__}.disagreements must be a tuple of texts, such as ("Paper: …",).'
+        )
     # Judged by the rule itself, as a fresh run will.
     rule(**rule.starting_knobs)
 

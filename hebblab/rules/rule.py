@@ -52,6 +52,9 @@ class Rule(Knobbed):
         source: Paper and equation.
         history: Where it comes from, in about three sentences.
         advice: What to try with it.
+        converges_to: Where units settle.
+        limits: Which rule it becomes at the ends of its knobs, and where it fails.
+        disagreements: Where paper and authors' code differ, a text each, and what is done here.
         initial_weights: Start of the weights, "uniform(0, 1)" or "normal(0, 0.02)".
         learning_rate: Rate that suits pixels in [0, 1].
         starting_knobs: Knobs that a fresh run sets when it is switched to this rule.
@@ -69,6 +72,9 @@ class Rule(Knobbed):
     source: ClassVar[str] = ""
     history: ClassVar[str] = ""
     advice: ClassVar[str] = ""
+    converges_to: ClassVar[str] = ""
+    limits: ClassVar[str] = ""
+    disagreements: ClassVar[tuple[str, ...]] = ()
     initial_weights: ClassVar[str] = "uniform(0, 1)"
     learning_rate: ClassVar[float] = 0.1
     starting_knobs: ClassVar[Mapping[str, Value]] = {}

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from hebblab.knobs import Value, knob
-from hebblab.rules import declared
+from hebblab.nn.scratch import Scratch
+from hebblab.rules import declared, fast
 from hebblab.rules.competition import alive, compete, ranked
 from hebblab.rules.krotov import signed_power
 from hebblab.rules.reductions import count, reduce
@@ -37,7 +38,7 @@ class _Soft(Rule):
 def _change(statistics: Statistics, weights: Tensor, reduction: str, floor: float) -> Tensor:
     hebbian, pull, samples = statistics
     summed = torch.addcmul(hebbian, pull[:, None], weights, value=-1)
-    return reduce(summed, reduction, samples=samples, floor=floor)
+    return reduce(summed, reduction, samples=samples, floor=floor, in_place=True)
 
 
 @register
@@ -77,6 +78,23 @@ class SoftHebb(_Soft):
         "learn the causes of their inputs as a Bayesian would. Adrien Journé and others added the "
         "unlearning of losers in 2023 and trained five layers on photographs, without a label, in "
         "one pass."
+    )
+    converges_to = (
+        "A unit that learns more than it unlearns settles at length 1, along the images it wins "
+        "less those it answers and loses. Where unlearning prevails, lengths leave every bound."
+    )
+    limits = (
+        "Cold, it is Krotov and Hopfield's rule with Δ = 0. Warm, losers unlearn more than winners "
+        "learn: on raw pixels a fresh run stays noise from T = 0.5 on."
+    )
+    disagreements = (
+        "Temperature: the authors' code multiplies by 1/T (12 for digits; 1, 0.65 and 0.25 by "
+        "layer for photographs). Here: T divides.",
+        "Rate: their code makes each unit's rate the smaller the nearer its length is to 1. Here: "
+        "the layer's option norm_adaptive_lr, off; with it a settled network learns nothing new.",
+        "Losers: their preset for digits lets all units learn, paper and other presets let losers "
+        "unlearn. Here: a switch, on.",
+        "Bias: the paper's Bayesian form learns one for each unit. Here: none.",
     )
     advice = (
         "Warm a trained layer up to T = 1 and watch its units die one after another; cooling it "
@@ -120,6 +138,23 @@ class SoftHebb(_Soft):
         best = ranked(responses, 1)
         won = shares.gather(1, best)
         return shares.neg_().scatter_(1, best, won)
+
+    def accumulated(
+        self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
+    ) -> Statistics:
+        """Return the statistics so far, in kept buffers; see `Rule`."""
+        responses = fast.responses(inputs, weights, scratch)
+        top, best = responses.max(dim=1, keepdim=True)
+        kept = scratch.take("shares", tuple(responses.shape), responses)
+        shares = fast.softmax(responses, top, self.temperature, out=kept)
+        sign = 1
+        if self.anti_hebbian:
+            # All but one in a sample are negative: the one is turned, and the sums as a whole.
+            sign = -1
+            shares.scatter_(1, best, shares.gather(1, best).neg_())
+        summed = fast.hebbian(shares, inputs, total, scratch, sign)
+        pull = responses.mul_(shares).sum(dim=0).mul_(sign)
+        return fast.added(total, summed, pull, count(inputs))
 
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return (SᵀX - diag(Σ S∘U) W), divided as `reduction` says."""
@@ -167,6 +202,22 @@ class SoftKrotov(_Soft):
         "It crosses the soft winners of SoftHebb with the push of Krotov and Hopfield, whose rule "
         "it becomes when it is cold. SoftHebb's authors left it in their code in 2023 without a "
         "published result. On digits it draws what its parents draw."
+    )
+    converges_to = (
+        "A unit that learns more than it unlearns settles at p-norm 1, along the images weighted "
+        "by their signed shares s."
+    )
+    limits = (
+        "Cold, it is Krotov and Hopfield's rule: with the same Δ where the push is absolute, with "
+        "Δ = 0 where it is relative. Warm (T from 0.5 on raw pixels), few units come to win, and "
+        "at T = 1 nothing may be left to see."
+    )
+    disagreements = (
+        "Code: the class SoftKrotov of Journé and others has its mode fixed at 0, which is "
+        "SoftHebb; every preset of that name runs SoftHebb, so no published number belongs to "
+        "this rule. Here: its modes 1 and 2, as push relative and absolute.",
+        "Δ: their default is 0.05 for linear layers and 4 for convolutions. Here: 0.4, and 2 at "
+        "most, as a relative push of 4 taught nothing in our runs.",
     )
     advice = (
         "Raise T past 0.3 and watch units grow alike; an absolute push holds them apart longer."

@@ -62,13 +62,31 @@ class SOM(Rule):
     title = "Self-organising map"
     equation = (
         r"\Delta w_i = h_i \, (x - w_i)"
-        r" \\ h_i = \exp(-d_i^2 / 2\sigma^2), \quad d_i \text{ from the winner, on the sheet}"
+        r" \\ h_i = \exp(-d_i^2 / 2\sigma^2), \; d_i \text{ to the winner}"
     )
     source = "Kohonen, Biological Cybernetics 43 (1982) 59"
     history = (
         "Teuvo Kohonen proposed it in 1982 as a model of the maps in the cortex, where neighbours "
         "like similar things. It became one of the most used neural methods to lay out data of "
         "many dimensions on a sheet. No function is known whose descent it would be."
+    )
+    converges_to = (
+        "Each unit settles at the mean of the images, weighted by how near their winners lie on "
+        "the sheet, so that neighbours come to like similar things. Over continuous data it "
+        "descends no energy function, so there is no loss to watch."
+    )
+    limits = (
+        "Very wide, every unit is the mean image; very narrow, it is the hard winner-take-all by "
+        "distance, and the order is lost. At rate 1 on the whole set it is Kohonen's batch map. A "
+        "sheet that begins with σ below 2 may fold, and nothing unfolds it later."
+    )
+    disagreements = (
+        "Batch: Kohonen moves units after each sample (1982), or to the weighted means of a whole "
+        "set (1993). Here: the rate's part of the way to the weighted means of a batch.",
+        "Neighbourhood: at first all units within a radius alike, later a Gaussian. Here: the "
+        "Gaussian, with the bubble on request.",
+        "Radius: it falls with the steps of a run, by the same factor each; that is the run's "
+        "business, the rule knows no time.",
     )
     advice = "Widen σ until all units agree, then narrow it slowly and watch the map gain detail."
     learning_rate = 0.3

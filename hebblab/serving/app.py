@@ -15,6 +15,7 @@ from hebblab.serving.server import LabServer, Serving
 from hebblab.serving.workspace import jupyter_isolated, notebooks_folder, workspace
 
 USUAL_PORT = 8866
+FEWEST_STARTS = 12
 
 
 def serve(
@@ -51,6 +52,7 @@ def serve(
     if preset is not None and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", preset):
         raise InvalidValue(f"{shown(preset)} is no preset's name. See: hebblab presets")
     names = tuple(addresses.checked_host_name(name) for name in allow_hosts)
+    visitors = max_visitors or seats_in_memory()
     run(
         Serving(
             notebook=notebooks_folder() / "lab.ipynb",
@@ -60,8 +62,9 @@ def serve(
             allow_hosts=names,
             base_url=addresses.checked_base_url(base_url),
             limits=Limits(
-                visitors=max_visitors or seats_in_memory(),
-                starts_a_minute=None if is_loopback(host) else 12,
+                visitors=visitors,
+                # A class often shares one address, and each of them brought the token.
+                starts_a_minute=None if is_loopback(host) else max(FEWEST_STARTS, visitors),
             ),
             preset=preset,
             browser=browser,

@@ -28,6 +28,8 @@ MODULES = (
     "ipykernel.kernelapp",
     "ipywidgets",
     "anywidget",
+    "numpy.random",
+    "latex2mathml.converter",
     "hebblab.dashboard.lab",
 )
 
@@ -85,6 +87,7 @@ class Warm:
         self._asked: dict[int, asyncio.Future[Fork]] = {}
         self._forks: dict[int, Fork] = {}
         self._number = 0
+        self._apologised = False
 
     @property
     def pid(self) -> int | None:
@@ -94,7 +97,9 @@ class Warm:
     async def start(self) -> None:
         """Start it where a process can be forked while torch is in it; return at once."""
         if sys.platform != "linux":
-            return  # elsewhere system libraries forbid it, or nothing ends forks with the server
+            # Elsewhere system libraries forbid it, or nothing would end forks with the server.
+            self.apologise("only Linux can")
+            return
         ours, theirs = socket.socketpair()
         home = str(Path(hebblab.__file__).resolve().parent.parent)
         boot = (
@@ -115,7 +120,7 @@ class Warm:
             )
         except OSError as error:
             ours.close()
-            _apologise(str(error))
+            self.apologise(str(error))
             return
         finally:
             theirs.close()
@@ -162,6 +167,16 @@ class Warm:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
 
+    def apologise(self, why: str) -> None:
+        """Say once that kernels start slowly, and why."""
+        if not self._apologised:
+            self._apologised = True
+            log.warning(
+                "Kernels cannot be forked from a warm process (%s). Each starts by itself, which "
+                "takes longer and more memory.",
+                why,
+            )
+
     def _say(self, **words: Any) -> None:
         if self._writer is None:
             raise NoFork("there is none")
@@ -174,7 +189,7 @@ class Warm:
         if self._writer is not None:
             self._hang_up()
             assert self._process is not None
-            _apologise(f"it ended with status {await asyncio.to_thread(self._process.wait)}")
+            self.apologise(f"it ended with status {await asyncio.to_thread(self._process.wait)}")
         for told in self._asked.values():
             if not told.done():
                 told.set_exception(NoFork("it ended"))
@@ -215,24 +230,8 @@ class ForkingProvisioner(LocalProvisioner):  # type: ignore[misc]
             try:
                 self.process = await warm.fork(arguments, kwargs["env"], folder)
             except NoFork as error:
-                if warm.pid is not None:
-                    _apologise(str(error))
+                warm.apologise(str(error))
             else:
                 self.pid, self.pgid, self.cwd = self.process.pid, None, folder
                 return self.connection_info
         return await super().launch_kernel(cmd, **kwargs)
-
-
-_apologised = False
-
-
-def _apologise(why: str) -> None:
-    """Say once that kernels start slowly, and why."""
-    global _apologised
-    if not _apologised:
-        _apologised = True
-        log.warning(
-            "The process that kernels are forked from is of no use (%s). Kernels start by "
-            "themselves; each takes longer and more memory.",
-            why,
-        )

@@ -73,13 +73,14 @@ class Nursery:
     def _lines(self, noticed: int) -> Iterator[bytes]:
         """Yield what the server says, and bury children in between."""
         rest = b""
+        spoken = self._control.fileno()
         while True:
-            ready, _, _ = select.select([self._control, noticed], [], [])
+            ready, _, _ = select.select([spoken, noticed], [], [])
             if noticed in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(noticed, 4096)
                 self._bury()
-            if self._control in ready:
+            if spoken in ready:
                 heard = self._control.recv(65536)
                 if not heard:
                     return
@@ -154,6 +155,7 @@ def _become(asked: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     os.chdir(asked["cwd"])
+    sys.argv[1:] = asked["argv"]
     _name(KERNEL_TITLE)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("500")  # where memory runs out, one kernel goes before the server does

@@ -75,6 +75,7 @@ class Seat:
     gone: bool = False
     left: bool = False
     connected: bool = False
+    lowered: bool = False
     handed_out: float | None = None
     last_sign: float = 0.0
     task: asyncio.Task[None] | None = None
@@ -178,6 +179,8 @@ class Room:
         for seat in list(self._taken):
             if await self._is_deserted(seat, now):
                 self.free(seat)
+            elif not seat.lowered and seat.connected and seat.kernel_id is not None:
+                seat.lowered = self._kernels.lower(seat.kernel_id)
         for seat in list(self._spare):
             if seat.gone or (seat.finished and not await self._is_alive(seat)):
                 self._spare.remove(seat)

@@ -1,7 +1,5 @@
 """One layer that learns: its rule, its options, and what both hold from step to step."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -11,12 +9,11 @@ from hebblab.nn import LayerView, Scratch
 from hebblab.nn.layers import CHUNK
 from hebblab.rules import Rows, Rule
 from hebblab.rules.inputs import not_finite
-from hebblab.rules.reductions import largest
 from hebblab.rules.rule import Statistics
+from hebblab.training.finite import Watch
 from hebblab.training.local import Local
 from hebblab.training.options import LayerOptions, refuse_contradictions
 
-_HUGE = 1e30  # a step this large is lost already; refusing it keeps the last finite weights exactly
 _TINY = 1e-10
 
 
@@ -50,6 +47,7 @@ class Learner:
         self.view = view
         self.optimizer = optimizer
         self.scratch = Scratch()
+        self._watch = Watch()
         self.thresholds: Tensor | None = None
         self.mask: Tensor | None = None
         self._classes = classes
@@ -162,12 +160,13 @@ class Learner:
         changes = []
         for group in range(view.groups):
             self._enter(group)
-            weights = view.weights(group)
             if not rule.in_halves():
-                changes.append(rule.update(view.inputs(inputs, group), weights))
+                changes.append(rule.update(view.inputs(inputs, group), view.weights(group)))
                 continue
+            turned = taught is None and rule.any_order()
+            weights = view.weights(group, turned=turned)
             total = self._statistics(inputs, taught, group, weights)
-            changes.append(rule.change(total, weights))
+            changes.append(view.straight(rule.change(total, weights), turned=turned))
             if statistics is not None:
                 statistics.append(total)
         return changes[0] if len(changes) == 1 else torch.cat(changes)
@@ -213,9 +212,9 @@ class Learner:
     ) -> Statistics:
         total: Statistics | None = None
         if labels is None:
-            for rows in self.view.chunks(inputs, self.scratch, group):
-                part = self.rule.statistics(rows, weights)
-                total = part if total is None else tuple(map(torch.add, total, part))
+            turned = self.rule.any_order()
+            for rows in self.view.chunks(inputs, self.scratch, group, turned=turned):
+                total = self.rule.accumulated(rows, weights, total, self.scratch)
         else:
             positions = self.view.positions(tuple(inputs.shape))
             images = max(1, CHUNK // positions)
@@ -269,10 +268,8 @@ class Learner:
 
     def _refuse_infinite(self, change: Tensor | Rows, rate: float, inputs: Tensor | None) -> None:
         values = change.values if isinstance(change, Rows) else change
-        if values.numel() == 0:
-            return
-        size = float(largest(values)) * rate
-        if not math.isfinite(size) or size > _HUGE:
+        size = self._watch.size(values, rate)
+        if self._watch.lost(size):
             if inputs is not None and (said := not_finite(inputs)):
                 raise InvalidValue(f"The inputs of layer {self.view.name!r} hold {said}.")
             raise Diverged(

@@ -1,13 +1,19 @@
 """What can be set around any rule at one layer: options, their bounds, and what excludes what."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hebblab.errors import InvalidValue
 from hebblab.knobs import Knob, Knobbed, knob
-from hebblab.nn import RePU
+from hebblab.nn import InputNorm, RePU, Whitening
 from hebblab.rules import Rule
 
 WHITENINGS = ("none", "images", "patches")
+
+
+def _of_the_network(declared: Knob, **more: Any) -> Any:
+    """Return the knob of a network's module as an option: declared once, there."""
+    told = ("symbol", "title", "low", "high", "scale", "choices", "step", "help")
+    return knob(declared.default, **{key: getattr(declared, key) for key in told}, **more)
 
 
 class LayerOptions(Knobbed):
@@ -36,21 +42,8 @@ class LayerOptions(Knobbed):
         advanced=True,
         help="Put every unit's weights back to length one after each step.",
     )
-    n: float = knob(
-        1.0,
-        **{
-            key: getattr(RePU.knob(), key)
-            for key in ("symbol", "title", "low", "high", "step", "help")
-        },
-        slider=(0.5, 8.0),
-    )
-    triangle: bool = knob(
-        False,
-        symbol="▲",
-        title="triangle",
-        advanced=True,
-        help="Let units answer only above the mean of all units at the same place.",
-    )
+    n: float = _of_the_network(RePU.knob("n"), slider=(0.5, 8.0))
+    triangle: bool = _of_the_network(RePU.knob("triangle"), advanced=True)
     thresholds: bool = knob(
         False,
         symbol="θ",
@@ -94,14 +87,7 @@ class LayerOptions(Knobbed):
         advanced=True,
         help="Let only the units of an image's own class learn from it.",
     )
-    input_norm: str = knob(
-        "none",
-        symbol="‖x‖",
-        title="input norm",
-        choices=("none", "unit", "standardise"),
-        advanced=True,
-        help="What is done to each input before the layer sees it.",
-    )
+    input_norm: str = _of_the_network(InputNorm.knob(), advanced=True)
     zca: str = knob(
         "none",
         symbol="ZCA",
@@ -110,16 +96,7 @@ class LayerOptions(Knobbed):
         advanced=True,
         help="Take the correlations out of the images, or of the layer's patches.",
     )
-    zca_epsilon: float = knob(
-        1e-3,
-        symbol="ε",
-        title="whitening floor",
-        low=1e-6,
-        high=1,
-        scale="log",
-        advanced=True,
-        help="Added to every variance before whitening divides by it.",
-    )
+    zca_epsilon: float = _of_the_network(Whitening.knob(), advanced=True)
     patches_per_batch: int = knob(
         0,
         symbol="patches",
@@ -168,13 +145,13 @@ def refuse_contradictions(rule: Rule, options: LayerOptions, layer: str = "") ->
             "is set holds no norm. Set norm_adaptive_lr to 0, or choose a rule that holds one, "
             "such as 'softhebb'."
         )
-    if options.teacher and not rule.teachable:
+    if options.teacher and not (rule.teachable and rule.in_halves()):
         raise InvalidValue(
             f"{rule.name!r}{at} has no competition that a teacher could decide. "
             "Leave teacher off, or choose a winner rule such as 'hard-wta'."
         )
     if options.pruning and rule.ordered:
         raise InvalidValue(
-            f"The units{at} under {rule.name!r} need all of their connections: each explains "
-            "what those before it left over. Leave pruning at 0, or choose another rule."
+            f"Under {rule.name!r} each unit{at} has its place among the others, which holds only "
+            "while all have the same connections. Leave pruning at 0, or choose another rule."
         )

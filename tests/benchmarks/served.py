@@ -95,3 +95,10 @@ def idle_memory(pid: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def private_memory(pid: int) -> float:
+    """Return the memory in MB that nobody shares with a process and that its end would free."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    taken = [line.split()[1] for line in lines if line.startswith("Private_")]
+    return sum(map(int, taken)) / 1024

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import psutil
 from playwright.sync_api import BrowserContext, Locator, Page
 
+from hebblab.serving.nursery import KERNEL_TITLE
+
 LIMIT = 90_000  # milliseconds, for whatever a busy machine delays
 CHARTS = ("convergence", "histogram", "activations", "accuracy")
 TRANSPORT = (
@@ -227,7 +229,8 @@ def kernels(server: psutil.Process) -> list[psutil.Process]:
     found = []
     for child in server.children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if "ipykernel_launcher" in " ".join(child.cmdline()):
+            forked = child.name() == KERNEL_TITLE
+            if forked or "ipykernel_launcher" in " ".join(child.cmdline()):
                 found.append(child)
     return found
 

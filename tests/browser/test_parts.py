@@ -3,9 +3,9 @@
 import pytest
 
 from hebblab.dashboard.controls import knob_view
-from hebblab.dashboard.equations import mathml
 from hebblab.dashboard.parts import accepted
 from hebblab.knobs import Knob
+from hebblab.rules.equations import mathml
 
 pytestmark = pytest.mark.browser
 

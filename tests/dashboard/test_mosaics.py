@@ -237,3 +237,20 @@ def test_channels_are_tiles_in_reading_order():
 def test_one_unit_alone():
     meta = Gallery(order="similarity").paint(np.ones((1, 4), np.float32), (1, 2, 2)).meta
     assert (meta["units"], meta["columns"]) == ([0], 1)
+
+
+def test_units_of_a_sheet_are_laid_out_as_they_lie(weights):
+    meta = Gallery().paint(weights, (1, 28, 28), columns=20).meta
+    assert (meta["columns"], meta["units"]) == (20, list(range(100)))
+    by_wins = Gallery(order="wins").paint(weights, (1, 28, 28), wins=np.arange(100), columns=20)
+    assert by_wins.meta["columns"] == 10, "in another order there is no sheet"
+
+
+def test_pages_of_a_sheet_end_with_a_line():
+    weights = np.ones((2000, 4), np.float32)
+    gallery = Gallery(page=1, limit=130)
+    meta = gallery.paint(weights, (1, 2, 2), columns=50).meta
+    assert (meta["units"][0], len(meta["units"]), meta["pages"]) == (100, 100, 20)
+    assert meta["caption"] == "100 of 2,000 units, from 100"
+    gallery.limit = 30
+    assert len(gallery.paint(weights, (1, 2, 2), columns=50).meta["units"]) == 50

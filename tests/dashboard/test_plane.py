@@ -226,3 +226,13 @@ def test_the_screen_shows_the_plane_where_inputs_are_points():
         x, y = session.weights()[2].tolist()
         degrees = round(np.degrees(np.arctan2(y, x)))
         assert card["norm ‖w‖₂"].endswith(f", at {degrees}°".replace("-", "−"))
+
+
+def test_charts_speak_of_points():
+    import hebblab as hl
+
+    recipe = hl.Recipe(data="ring-2d", network="dense-6", rules={"*": {"rule": "oja"}}, steps=5)
+    with hl.Session(recipe) as session:
+        lab = hl.Lab(session)
+        assert lab._desk.story().noun == "points"
+        lab.close()

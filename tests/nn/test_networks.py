@@ -326,6 +326,13 @@ class TestLoad:
         shutil.rmtree(folder)
         assert torch.equal(network.hidden.weight, saved[1]), "the file is not held open"
 
+    def test_reads_exponents_where_they_stand_alone(self, folder):
+        about = json.loads((folder / "recipe.json").read_text())
+        about.pop("settings", None)
+        about["exponents"] = {"activation": 4.0}
+        (folder / "recipe.json").write_text(json.dumps(about))
+        assert networks.load(folder).activation.n == 4.0
+
     @pytest.mark.parametrize("name", ["recipe.json", "weights.safetensors"])
     def test_a_missing_file_is_named(self, folder, name):
         (folder / name).unlink()
@@ -354,6 +361,15 @@ class TestLoad:
             b' "exponents": {"activation": 99}}',
             b'{"network": "dense-100", "input_shape": [1, 28, 28], "classes": 10,'
             b' "exponents": {"nobody": 2}}',
+            b'{"network": "dense-100", "input_shape": [1, 28, 28], "classes": 10, "settings": 5}',
+            b'{"network": "dense-100", "input_shape": [1, 28, 28], "classes": 10,'
+            b' "settings": {"activation": {"n": 99}}}',
+            b'{"network": "dense-100", "input_shape": [1, 28, 28], "classes": 10,'
+            b' "settings": {"activation": {"m": 2}}}',
+            b'{"network": "dense-100", "input_shape": [1, 28, 28], "classes": 10,'
+            b' "settings": {"nobody": {"n": 2}}}',
+            b'{"network": "dense-100", "input_shape": [1, 28, 28], "classes": 10,'
+            b' "settings": {"activation": 2}}',
             b"[" * 100_000,
         ],
     )
@@ -362,6 +378,8 @@ class TestLoad:
         with pytest.raises((DataUnavailable, UnknownName)) as refused:
             networks.load(folder)
         assert str(folder) in str(refused.value)
+        if b"settings" in content:
+            assert isinstance(refused.value, DataUnavailable)
         assert len(str(refused.value)) < 500
 
     def test_damaged_weights_are_said(self, folder):

@@ -2,14 +2,12 @@
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 
 from hebblab import InvalidValue
 from hebblab.nn import initial
 from hebblab.rules import HebbianAntiHebbian
-from tests.references.subspace import hebbian_anti_hebbian, moved_lateral
 
 VARIANCES = (5.0, 3.5, 2.5, 1.5, 0.4, 0.2)
 
@@ -57,38 +55,6 @@ def test_a_fresh_rule_has_the_identity():
     assert torch.allclose(rule.update(inputs, weights), expected)
     assert torch.equal(rule.filters(weights), weights)
     assert torch.equal(rule.lateral(weights), torch.eye(4, dtype=torch.float64))
-
-
-def test_update_never_moves_the_lateral_weights_and_advance_does():
-    inputs, _ = cloud()
-    weights = start()
-    rule = HebbianAntiHebbian()
-    learn(rule, inputs, weights, 3)
-    held = rule.buffers["lateral"].clone()
-    first = rule.update(inputs, weights)
-    assert torch.equal(rule.update(inputs, weights), first)
-    rule.filters(weights)
-    assert torch.equal(rule.buffers["lateral"], held)
-    rule.advance(rule.statistics(inputs, weights), 0.05)
-    assert not torch.allclose(rule.buffers["lateral"], held)
-
-
-@pytest.mark.parametrize("units", [3, 6, 9])
-@pytest.mark.parametrize("samples", [4, 40])  # fewer and more samples than inputs
-def test_every_step_is_the_definition(units, samples):
-    inputs, _ = cloud()
-    weights, lateral = start(units), np.eye(units)
-    rule = HebbianAntiHebbian(tau=0.3)
-    for step in range(6):
-        batch = inputs[step * samples : (step + 1) * samples]
-        expected = hebbian_anti_hebbian(batch.numpy(), weights.numpy(), lateral, 0.3)
-        lateral = moved_lateral(batch.numpy(), weights.numpy(), lateral, 0.1, 0.3)
-        statistics = rule.statistics(batch, weights)
-        change = rule.change(statistics, weights)
-        assert np.allclose(change.numpy(), expected, rtol=1e-10, atol=1e-12)
-        weights += 0.1 * change
-        rule.advance(statistics, 0.1)
-        assert np.allclose(rule.buffers["lateral"].numpy(), lateral, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("tau", [0.2, 0.5, 1.0])
@@ -154,28 +120,18 @@ def test_more_units_than_directions_stay_finite(dtype):
         assert torch.allclose(inputs @ filters.T @ filters, inputs, atol=1e-3)
 
 
-def test_lateral_weights_that_are_not_positive_are_met_with_words_or_numbers_but_not_a_crash():
+def test_lateral_weights_of_zero_still_give_numbers():
     inputs, _ = cloud()
     rule = HebbianAntiHebbian()
     rule.hold({"lateral": torch.zeros(4, 4, dtype=torch.float64)})
     assert torch.isfinite(rule.update(inputs, start())).all()
 
 
-def test_another_number_of_units_begins_with_the_identity_again():
-    inputs, _ = cloud()
-    rule = HebbianAntiHebbian()
-    learn(rule, inputs, start(4), 5)
-    weights = start(5)
-    assert torch.equal(rule.update(inputs, weights), HebbianAntiHebbian().update(inputs, weights))
-    learn(rule, inputs, weights, 1)
-    assert rule.buffers["lateral"].shape == (5, 5)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_dtype_is_kept(dtype):
     inputs, _ = cloud(dtype=dtype)
     rule = HebbianAntiHebbian()
-    weights = learn(rule, inputs, start(dtype=dtype), 3)
+    weights = learn(rule, inputs, start(dtype=torch.float32).to(dtype), 3)
     assert rule.buffers["lateral"].dtype is dtype
     for found in (rule.update(inputs, weights), rule.filters(weights)):
         assert found.dtype is dtype
@@ -192,12 +148,6 @@ def test_a_copy_holds_lateral_weights_of_its_own():
         held = other.buffers["lateral"].clone()
         learn(rule, inputs, weights.clone(), 2)
         assert torch.equal(other.buffers["lateral"], held)
-
-
-def test_weights_fade_where_no_input_is():
-    rule = HebbianAntiHebbian()
-    weights = learn(rule, torch.zeros(10, 6, dtype=torch.float64), start(), 100)
-    assert float(weights.abs().max()) < 1e-4
 
 
 def test_features_are_uncorrelated_by_the_lateral_weights():

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from hebblab import InvalidValue, rules
+from hebblab import InvalidValue, metrics, rules
 from hebblab.nn import LayerView
-from hebblab.rules import HardWTA, SoftWTA
+from hebblab.rules import HardWTA, ProportionalWTA, SoftWTA
 
 
 def drawn(samples=30, fan_in=6, units=5, seed=0):
@@ -17,7 +17,7 @@ def drawn(samples=30, fan_in=6, units=5, seed=0):
 def test_where_they_start():
     assert (HardWTA.initial_weights, HardWTA.learning_rate) == ("uniform(0, 1)", 0.1)
     assert (SoftWTA.initial_weights, SoftWTA.learning_rate) == ("uniform(0, 1)", 0.2)
-    assert HardWTA.starting_knobs == {"similarity": "dot"}, "cosine needs thresholds"
+    assert HardWTA.starting_options == {"thresholds": True}, "cosine alone spreads no wins"
     for name in ("hard-wta", "soft-wta"):
         rule = rules.create(name)
         assert (rule.similarity, rule.reduction, rule.norm) == ("cosine", "share", None)
@@ -112,7 +112,8 @@ def test_a_blank_sample_has_no_winner(similarity):
     """Else unit 0, lowest of the tied, would be pulled to zero for ever."""
     inputs, weights = drawn()
     blank = torch.cat((inputs, torch.zeros(200, 6, dtype=torch.float64)))
-    for rule in (HardWTA(similarity=similarity), SoftWTA(similarity=similarity)):
+    for kind in (HardWTA, SoftWTA, ProportionalWTA):
+        rule = kind(similarity=similarity)
         assert torch.allclose(rule.update(blank, weights), rule.update(inputs, weights))
         assert not rule.update(blank[30:], weights).any()
 
@@ -141,7 +142,7 @@ def test_a_teacher_decides_who_may_learn():
     inputs, weights = drawn()
     targets = torch.zeros(30, 5, dtype=torch.float64)
     targets[:, 1] = 1
-    for rule in (HardWTA(), SoftWTA()):
+    for rule in (HardWTA(), SoftWTA(), ProportionalWTA()):
         change = rule.change(rule.statistics(inputs, weights, targets), weights)
         assert not change[[0, 2, 3, 4]].any()
         same = rule.statistics(inputs, weights, torch.ones_like(targets))
@@ -159,3 +160,61 @@ def test_digits_appear_with_a_large_start_and_dot_and_softly_with_cosine(train):
 def test_a_mean_over_all_images_is_too_small_a_step(train):
     lazy = train(HardWTA(similarity="dot", reduction="mean"), "uniform(0, 1)", 0.1)
     assert lazy.steps(210).visible < 0.1
+
+
+def test_proportional_shares_are_scores_to_a_power_by_their_sum():
+    inputs, weights = drawn()
+    assert (ProportionalWTA().similarity, ProportionalWTA().reduction) == ("dot", "share")
+    for exponent in (0.5, 1.0, 3.0):
+        powers = (inputs @ weights.T) ** exponent
+        shares = ProportionalWTA(exponent=exponent).shares(inputs, weights)
+        assert torch.allclose(shares, powers / powers.sum(1, keepdim=True))
+
+
+def test_proportional_shares_of_negative_scores_are_none():
+    inputs, weights = drawn()
+    weights[:2] *= -1
+    shares = ProportionalWTA().shares(inputs, weights)
+    assert not shares[:, :2].any()
+    assert torch.allclose(shares.sum(1), torch.ones(30).double())
+    rule = ProportionalWTA()
+    assert not rule.update(-inputs, weights.abs()).any(), "nobody wins, and nothing is divided by 0"
+
+
+def test_a_large_exponent_is_one_winner_and_overflows_nowhere():
+    inputs, weights = drawn(200)
+    scores = inputs @ weights.T
+    best = scores.topk(2, dim=1).values
+    clear = best[:, 0] > 1.2 * best[:, 1]
+    assert int(clear.sum()) > 5
+    hard = HardWTA(similarity="dot").shares(inputs[clear], weights)
+    soft = ProportionalWTA(exponent=100)
+    assert torch.allclose(soft.shares(inputs[clear], weights), hard, atol=1e-7)
+    large = soft.shares(1e10 * inputs.float(), 1e10 * weights.float())
+    assert torch.allclose(large, soft.shares(inputs, weights).float(), atol=1e-4)
+
+
+def test_scores_whose_powers_sum_to_less_than_the_floor_share_less_than_one():
+    inputs, weights = drawn()
+    shares = ProportionalWTA(exponent=20, similarity="cosine").shares(inputs, weights)
+    assert torch.allclose(shares.sum(1), torch.ones(30).double())
+    rule = ProportionalWTA(exponent=20)
+    total = ((1e-2 * inputs) @ weights.T).pow(20).sum(1)
+    assert float(total.max()) < 1e-12
+    assert torch.allclose(rule.shares(1e-2 * inputs, weights).sum(1), total / 1e-12)
+
+
+def test_in_plain_proportion_every_unit_becomes_the_mean_image(train):
+    run = train(ProportionalWTA(), "uniform(0, 1)", 0.1).steps(210)
+    mean = run.digits.train.pixels.float().mean(0).flatten()[None]
+    assert float(torch.nn.functional.cosine_similarity(run.weights, mean).min()) > 0.999
+    assert metrics.near_duplicates(run.weights, 0.999) == 1.0
+    assert run.entropy < 0.5
+
+
+def test_a_sharp_proportion_of_cosines_draws_digits(train):
+    run = train(ProportionalWTA(exponent=50, similarity="cosine"), "uniform(0, 1)", 0.1)
+    run.steps(420, decay=True)
+    assert run.visible > 0.95
+    assert metrics.near_duplicates(run.weights, 0.999) < 0.1
+    assert run.entropy > 0.8

@@ -10,7 +10,10 @@ import hebblab as hl
 from hebblab import InvalidValue, UnknownName, metrics, rules
 from hebblab.rules.competition import winners
 
-NAMES = ("hard-wta", "hebb", "instar", "krotov-hopfield", "oja", "soft-wta")
+NAMES = (
+    *("hard-wta", "hebb", "instar", "krotov-hopfield", "oja", "proportional-wta"),
+    *("soft-krotov", "soft-wta", "softhebb", "som"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +128,10 @@ def test_it_draws_digits(digits):
     assert float(seen.float().mean()) > 0.9
 
 
-@pytest.mark.parametrize("name", ["hard-wta", "instar", "krotov-hopfield", "soft-wta"])
+@pytest.mark.parametrize(
+    "name",
+    ["hard-wta", "instar", "krotov-hopfield", "soft-krotov", "soft-wta", "softhebb", "som"],
+)
 def test_the_start_and_the_rate_that_a_rule_brings_draw_digits(digits, name):
     with hl.Session("mnist-krotov", rule=name, seed=312) as session:
         session.start()

@@ -1,4 +1,4 @@
-"""What soft winners at unit norm settle at, what they become when cold, and how warmth kills them."""
+"""Soft winners at unit norm: where they settle, what they are when cold, how warmth kills them."""
 
 import math
 
@@ -16,11 +16,11 @@ def drawn(samples=40, fan_in=12, units=6, seed=0, positive=False):
     return (inputs.abs(), weights.abs()) if positive else (inputs, weights)
 
 
-def clearly_won(inputs, weights, p=2.0, k=2, gap=0.4):
-    """The samples whose ranks 1 and k to k + 1 are so far apart that a cold softmax has no doubt."""
+def clearly_won(inputs, weights, p=2.0):
+    """The samples whose winner leads by so much that a cold softmax has no doubt."""
     powered = weights.sign() * weights.abs() ** (p - 1)
     best = (inputs @ powered.T).sort(dim=1, descending=True).values
-    clear = inputs[(best[:, 0] - best[:, 1] > gap) & (best[:, k - 1] < best[:, k - 2])]
+    clear = inputs[best[:, 0] - best[:, 1] > 0.4]
     assert len(clear) > 10
     return clear
 
@@ -98,7 +98,7 @@ def test_cold_softhebb_is_krotov_and_hopfield_without_the_push(reduction):
 @pytest.mark.parametrize("k", [2, 5])
 def test_cold_soft_krotov_is_krotov_hopfield_and_a_relative_push_vanishes(p, k):
     inputs, weights = drawn(200)
-    clear = clearly_won(inputs, weights, p, k)
+    clear = clearly_won(inputs, weights, p)
     for push, delta in (("absolute", 0.7), ("relative", 0.0)):
         cold = SoftKrotov(temperature=0.01, delta=0.7, k=k, p=p, push=push)
         hard = KrotovHopfield(delta=delta, k=k, p=p)
@@ -124,7 +124,7 @@ def test_units_settle_at_norm_one_along_what_they_learn(rule):
     assert (pull > 1).all()
     norms = weights.abs().pow(rule.norm).sum(1).pow(1 / rule.norm)
     assert torch.allclose(norms, torch.ones(6).double(), atol=1e-6)
-    assert float(torch.nn.functional.cosine_similarity(weights, hebbian).min()) > 1 - 1e-9
+    assert float(torch.nn.functional.cosine_similarity(weights, hebbian).min()) > 1 - 1e-6
 
 
 def test_a_unit_that_unlearns_more_than_it_learns_leaves_norm_one():

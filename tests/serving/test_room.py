@@ -12,6 +12,7 @@ class FakeKernels:
     def __init__(self):
         self.running = []
         self.connected = {}
+        self.lowered = []
         self.told = []
 
     def __contains__(self, kernel_id):
@@ -22,6 +23,10 @@ class FakeKernels:
 
     def sockets(self, kernel_id):
         return self.connected.get(kernel_id, 0)
+
+    def lower(self, kernel_id):
+        self.lowered.append(kernel_id)
+        return len(self.lowered) > 1
 
     def part(self, kernel_id):
         self.told.append(kernel_id)
@@ -153,6 +158,20 @@ async def test_one_address_may_not_open_many_pages_in_a_minute():
 
 
 @lived
+async def test_thirty_behind_one_address_come_in_and_one_who_comes_and_goes_is_slowed():
+    world = World(visitors=30, spare=0, starts_a_minute=30)
+    seats = [world.room.take("10.0.0.1", local=False) for _ in range(30)]
+    with pytest.raises(Full):
+        world.room.take("10.0.0.1", local=False)
+    await world.later(0)
+    world.room.free(seats[0])
+    await world.later(0)
+    with pytest.raises(Hasty):
+        world.room.take("10.0.0.1", local=False)
+    world.room.take("10.0.0.2", local=False)
+
+
+@lived
 async def test_a_kernel_whose_page_never_connects_ends():
     world = World(visitors=2, spare=1, connect=30.0)
     await world.later(0)
@@ -182,6 +201,19 @@ async def test_signs_of_life_keep_a_slow_page_but_not_for_ever():
     assert seat.kernel_id in world.kernels.running
     await world.later(25.0)
     assert seat.kernel_id not in world.kernels.running
+
+
+@lived
+async def test_a_kernel_yields_once_its_page_is_there_and_until_then_starts_unhindered():
+    world = World(visitors=2, spare=1)
+    await world.later(0)
+    seat, _ = await world.visit()
+    await world.later(1.0)
+    assert world.kernels.lowered == []
+    world.kernels.connected[seat.kernel_id] = 1
+    for _ in range(4):  # the system may refuse the first time
+        await world.later(1.0)
+    assert world.kernels.lowered == [seat.kernel_id] * 2
 
 
 @lived

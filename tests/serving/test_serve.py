@@ -88,7 +88,10 @@ def test_a_kernel_knows_little_and_no_secret(configured):
     assert "torch" not in visitor.asks("modules")
     process = psutil.Process(visitor.asks("pid"))
     assert process.exe() == os.path.realpath(sys.executable) or process.cmdline()[0]
-    assert configured.token not in " ".join(process.cmdline())
+    # A fork has in its memory whatever its parent was told.
+    warm = process.parent()
+    told = [*warm.environ().values(), *warm.cmdline()]
+    assert not any(word in value for value in told for word in (SECRET, configured.token))
     assert visitor.leave() == 204
 
 
@@ -201,6 +204,29 @@ def test_after_an_interruption_one_line_was_written_and_nothing_is_left(lab):
     assert not os.path.exists(folder)
 
 
+def test_nothing_outlives_a_server_that_is_killed(start):
+    server = start()
+    server.visit().asks()
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    assert len(family) == 2 and len(server.kernels()) == 1
+    server.process.kill()
+    assert psutil.wait_procs(family, timeout=5)[1] == []
+
+
+def test_a_server_whose_warm_process_died_serves_on_and_says_so_once(start):
+    server = start()
+    visitor = server.visit()
+    warm = psutil.Process(visitor.asks("pid")).parent()
+    warm.kill()
+    until(lambda: not server.kernels(), "the end of what was forked")
+    assert visitor.leave() in (204, 404)
+    for _ in range(2):
+        visitor = server.visit()
+        assert psutil.Process(visitor.asks("pid")).ppid() == server.process.pid
+        assert visitor.leave() == 204
+    assert server.log.read_text().count("cannot be forked") == 1
+
+
 def test_a_named_port_that_is_taken_is_refused_with_words():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -220,6 +246,20 @@ def test_without_a_named_port_the_next_free_one_is_taken(monkeypatch):
         assert sockets[0].getsockname()[1] > usual
         for each in sockets:
             each.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "visitors", "starts"),
+    [("0.0.0.0", 30, 30), ("0.0.0.0", 4, 12), ("127.0.0.1", 30, None)],
+)
+def test_a_class_behind_one_address_may_come_in_at_once(monkeypatch, host, visitors, starts):
+    from hebblab.serving import app
+
+    asked = []
+    monkeypatch.setattr(app, "run", asked.append)
+    serve(host=host, max_visitors=visitors, browser=False)
+    assert asked[0].limits.starts_a_minute == starts
+    assert asked[0].limits.visitors == visitors
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,7 @@ def test_a_linear_layer_does_not_read_two_samples_as_one():
     network = nn.Sequential(nn.Linear(8, 3, bias=False))
     engine = trainer(network)
     before = network[0].weight.detach().clone()
-    with pytest.raises(
-        InvalidValue, match=r"\(10, 4\) do not fit layer '0'.*\(samples, 8\)"
-    ):
+    with pytest.raises(InvalidValue, match=r"\(10, 4\) do not fit layer '0'.*\(samples, 8\)"):
         engine.run([images(10, 4)], epochs=1)
     assert torch.equal(network[0].weight, before)
 
@@ -140,3 +138,32 @@ def test_a_fast_trainer_reads_no_values_of_what_it_is_given(monkeypatch):
     monkeypatch.setattr(learner, "not_finite", refuse)
     engine = trainer(model())
     engine.run([images(2, 3, 6, 6)], epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: create("soft-wta", temperature=0), r"T \(temperature\) must be .*from 0.001"),
+        (lambda: create("softhebb", temperature=0), r"T \(temperature\) must be .*from 0.01"),
+        (lambda: create("krotov-hopfield", k=1), "k must be a whole number from 2"),
+        (lambda: create("hard-wta", k=0), "k must be a whole number from 1"),
+        (lambda: create("hebbian-anti-hebbian", tau=1.5), r"τ \(tau\) must be .* to 1, not 1.5"),
+        (lambda: hl.training.LayerOptions(pruning=1), r"pruning\) must be .* to 0.999, not 1"),
+    ],
+)
+def test_a_value_that_the_mathematics_forbids_is_refused(make, words):
+    with pytest.raises(InvalidValue, match=words):
+        make()
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.7])
+def test_a_rate_that_is_not_below_tau_is_refused_before_any_weight_changes(rate):
+    network = nn.Sequential(nn.Linear(8, 3, bias=False))
+    rule = create("hebbian-anti-hebbian", tau=0.5)
+    local = hl.Local(network.named_parameters(), lr=rate)
+    before = network[0].weight.detach().clone()
+    with pytest.raises(InvalidValue, match=rf"below τ \(tau\).*{rate}"):
+        hl.HebbianTrainer(network, rule, local, None, initialize=False).run(
+            [images(10, 8)], epochs=1
+        )
+    assert torch.equal(network[0].weight, before)

@@ -14,7 +14,7 @@ function make(el) {
   return (send, listen, ending) => {
     let view = {}, root = null, knobs = new Map();
     const title = h("h2", {});
-    const about = h("button", { type: "button", class: "hl-plain hl-about", "aria-haspopup": "dialog", on: { click: () => view.about && open(root || el, ruleDialog(view.about)) } }, "about this rule ›");
+    const about = h("button", { type: "button", class: "hl-plain hl-about", "aria-haspopup": "dialog", on: { click: () => view.about && tell() } }, "about this rule ›");
     const math = h("div", { class: "hebblab-equation hl-math" });
     const words = h("p", { class: "hl-in-words" });
     const layer = h("select", { "aria-label": "layer", on: { change: () => send({ do: "layer", name: layer.value }) } });
@@ -33,6 +33,13 @@ function make(el) {
       h("h2", {}, "Edits"), entries, effect);
     el.append(card, edits);
     ending(() => knobs.forEach((one) => one.drop()));
+
+    let told = null;
+    const tell = () => {
+      told = ruleDialog(view.about);
+      open(root || el, told.made);
+      if (view.about.picture) send({ do: "picture" });
+    };
 
     const light = (symbol, on) => {
       for (const term of math.querySelectorAll("[data-symbol]")) {
@@ -115,6 +122,9 @@ function make(el) {
         say(attempt, view.try);
         mark(attempt, "title", view.try_help);
         drawEdits();
+      },
+      message(content, buffers) {
+        if (content.type === "picture" && buffers[0] && content.rule === told?.rule) told.show(buffers[0]);
       },
     };
   };

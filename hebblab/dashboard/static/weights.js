@@ -17,7 +17,7 @@ const ORDERS = [
 const CALM = 2000;
 const HIDDEN = 1000;
 const PATIENCE = 3000;
-const LEGEND = [["dot", "an input"], ["arrow", "a unit’s weights"], ["trail", "their last 200 steps"], ["circle", "length 1"]];
+const LEGEND = [["dot", "input"], ["arrow", "unit"], ["trail", "its last 200 steps"], ["circle", "length 1"]];
 const MOVES = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]);
 
 function make(el) {

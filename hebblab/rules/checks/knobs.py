@@ -81,11 +81,11 @@ def _ends(knob: Knob, units: int) -> tuple[Value, ...]:
 
 
 def _acts(trial: Trial, name: str) -> bool:
-    """Whether a knob changes anything as the others stand, or with one word among them changed."""
+    """Whether a knob changes anything as the others stand, or with one of them at an end."""
     knob, units = trial.knobs[name], trial.units
     settings: list[dict[str, Value]] = [{}]
     for other, one in trial.knobs.items():
-        if other != name and (one.choices or one.scale == "switch"):
+        if other != name:
             settings += [{other: value} for value in _ends(one, units)]
     plain, small = trial.scene(), tuple(one * 1e-4 for one in trial.scene())
     for setting, (inputs, weights) in product(settings, (plain, small)):

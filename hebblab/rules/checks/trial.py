@@ -1,5 +1,6 @@
 """A rule on trial: what the checks try it on, and how they say what they found."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,9 +55,10 @@ class Trial:
 
 
 def far(found: Tensor, expected: Tensor) -> float:
-    """Return the largest difference by the largest entry expected."""
+    """Return the largest difference by the largest entry expected; infinite where one is NaN."""
     size = expected.double().abs().max().clamp_min(1e-300)
-    return float((found.double() - expected.double()).abs().max() / size)
+    apart = float((found.double() - expected.double()).abs().max() / size)
+    return math.inf if math.isnan(apart) else apart
 
 
 def finite(found: Tensor, what: str) -> None:

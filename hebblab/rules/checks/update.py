@@ -108,7 +108,8 @@ def convolution(trial: Trial) -> Finding:
     """A convolution learns by the rule on its patches, in pieces or at once."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(2, 2, 7, 6, generator=generator)
-    layer = nn.Conv2d(2, trial.units, 3, stride=2, padding=1, bias=False)
+    # On no device, as its own start would draw from the global generator.
+    layer = nn.Conv2d(2, trial.units, 3, stride=2, padding=1, bias=False, device="meta")
     view, rule = LayerView(layer), trial.rule()
     weights = torch.randn(view.units, view.fan_in, generator=generator)
     patches = F.unfold(images, 3, padding=1, stride=2).transpose(1, 2).reshape(-1, view.fan_in)

@@ -1,6 +1,7 @@
-"""Rules as real mathematics: LaTeX becomes MathML of a few harmless elements."""
+"""Equations of rules beyond LaTeX: as MathML of a few harmless elements, and as plain text."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from xml.etree import ElementTree
@@ -12,6 +13,31 @@ _ALIGNED = re.compile(r"\\(begin|end)\{(aligned|align\*?|gathered|split|cases)\}
 _TABLES = re.compile(r"\\begin\{[a-z]*(matrix|array)\}")
 _FENCES = frozenset("⟨⟩‖|⌊⌋⌈⌉")
 LONGEST = 1000
+
+_SIGNS = {
+    "pm": "±",
+    "langle": "⟨",
+    "rangle": "⟩",
+    "sum": "Σ",
+    "cdot": "·",
+    "times": "×",
+    "le": "≤",
+    "ge": "≥",
+    "to": "→",
+    "infty": "∞",
+    "top": "ᵀ",
+    "odot": "∘",
+    "circ": "∘",
+    "quad": "  ",
+    "qquad": "    ",
+    "left": "",
+    "right": "",
+    "|": "‖",
+    "Vert": "‖",
+}
+_WORDS = frozenset(["exp", "log", "max", "min", "tanh"])
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_GREEK = {"lambda": "lamda", "Lambda": "lamda"}  # as Unicode spells it
 
 ELEMENTS = frozenset(
     [
@@ -127,3 +153,38 @@ def _differs(sign: Element, following: Element | None) -> bool:
     while len(following):
         following = following[0]
     return following.tag == "mi" and (following.text or "")[:1] in {"w", "W", "M", "m"}
+
+
+def textual(latex: str) -> str:
+    r"""Return an equation as plain text, a line for each of its lines; unknown commands stay.
+
+    >>> print(textual(r"\Delta w_i = r_i \, (x - w_i) \\ r = \mathrm{softmax}(s / T)"))
+    Δw_i = r_i (x - w_i)
+    r = softmax(s / T)
+    """
+    return "\n".join(filter(None, map(_written, _LINES.split(latex.replace("\n", " ")))))
+
+
+def _written(line: str) -> str:
+    line = re.sub(r"\s+(\\text\s*\{-)", r"\1", line)  # k \text{-th} is one word
+    line = re.sub(r"\\(?:text|mathrm|operatorname)\s*\{([^{}]*)\}", r"\1", line)
+    line = re.sub(r"\\t?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2", line)
+    line = re.sub(r"\\[,;:! ]|\\(?:big|nolimits)(?![A-Za-z])|\\\n", " ", line)
+    line = re.sub(r"_\s*\{([^{}]*\s[^{}]*)\}", r"_(\1)", line)
+    line = re.sub(r"\\([A-Za-z]+|\|)( ?)", _sign, line)
+    line = re.sub(r"\^\{?([0-9ᵀ])\}?", lambda found: found[1].translate(_RAISED), line)
+    line = " ".join(re.sub(r"[{}]", "", line).split())
+    return re.sub(r"([(⟨])\s+", r"\1", re.sub(r"\s+([)⟩_])", r"\1", line))
+
+
+def _sign(match: re.Match[str]) -> str:
+    command, space = match.groups()
+    if command in _SIGNS:
+        return _SIGNS[command] + space
+    if command in _WORDS:
+        return command + space
+    case = "CAPITAL" if command[0].isupper() else "SMALL"
+    try:
+        return unicodedata.lookup(f"GREEK {case} LETTER {_GREEK.get(command, command).upper()}")
+    except KeyError:
+        return match.group()

@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hebblab.dashboard.equations import ATTRIBUTES, ELEMENTS, mathml
+from hebblab.rules.equations import ATTRIBUTES, ELEMENTS, mathml
 
 MATH = "{http://www.w3.org/1998/Math/MathML}"
 

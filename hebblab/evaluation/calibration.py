@@ -1,0 +1,79 @@
+"""Whether a readout is as sure as it is right."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hebblab.errors import InvalidValue, shown
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Confidence beside accuracy, by bins of equal width.
+
+    Attributes:
+        confidence: (bins,), mean probability of the chosen class; NaN where a bin is empty.
+        accuracy: (bins,), share of right answers; NaN where a bin is empty.
+        count: int64 (bins,).
+        error: The expected calibration error, 0 to 1.
+    """
+
+    confidence: Tensor
+    accuracy: Tensor
+    count: Tensor
+    error: float
+
+
+def reliability(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
+    r"""Return confidence and accuracy by bins of confidence, and the expected calibration error.
+
+    \[ECE = \sum_b \frac{n_b}{n}\,|acc_b - conf_b|\]
+
+    over bins \((0, 1/B], …, ((B-1)/B, 1]\) of the largest probability.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3.
+
+    Args:
+        probabilities: (samples, classes), rows that sum to 1.
+        labels: int64 (samples,).
+        bins: B, at least 1.
+
+    Raises:
+        InvalidValue: The shapes do not fit, or the rows are no probabilities.
+
+    >>> probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
+    >>> round(reliability(probabilities, torch.tensor([0, 1, 1]), bins=5).error, 4)
+    0.3333
+    """
+    if probabilities.ndim != 2 or len(probabilities) != len(labels) or len(labels) == 0:
+        raise InvalidValue(
+            f"Probabilities are rows (samples, classes), one for each label, not "
+            f"{tuple(probabilities.shape)} for {len(labels)} labels."
+        )
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise InvalidValue(f"bins is a whole number from 1, not {shown(bins)}.")
+    exact = probabilities.double()
+    sums = exact.sum(dim=1)
+    if not bool(((sums - 1).abs() < 1e-3).all() and (exact >= 0).all()):
+        raise InvalidValue(
+            "Rows of probabilities are at least 0 and sum to 1. Of scores, take the softmax first."
+        )
+    sure, chosen = exact.max(dim=1)
+    right = (chosen == labels).double()
+    place = torch.ceil(sure * bins).long().sub_(1).clamp_(0, bins - 1)
+    count = torch.bincount(place, minlength=bins)
+    confidence = torch.bincount(place, weights=sure, minlength=bins) / count
+    accuracy = torch.bincount(place, weights=right, minlength=bins) / count
+    gap = (accuracy - confidence).abs().nan_to_num(0.0)
+    error = float((gap * count).sum() / len(labels))
+    return Reliability(confidence, accuracy, count, error)
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Return the expected calibration error, 0 to 1; see `reliability`.
+
+    >>> calibration_error(torch.eye(2), torch.tensor([0, 1]))
+    0.0
+    """
+    return reliability(probabilities, labels, bins).error

@@ -1,0 +1,174 @@
+"""What can be read off features without training anything: neighbours, means, retrieval."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from hebblab.errors import InvalidValue, shown
+
+_CHUNK = 4_000_000  # similarities held at once
+
+
+def nearest_neighbours(queries: Tensor, gallery: Tensor, k: int) -> Tensor:
+    """Return the places of the k rows of `gallery` most like each query by cosine, best first.
+
+    A row of zeros is like nothing (cosine 0). Among equals, the lower place comes first.
+
+    Args:
+        queries: (queries, features).
+        gallery: (rows, features).
+        k: 1 to the number of rows.
+
+    Returns:
+        int64 (queries, k).
+
+    Raises:
+        InvalidValue: The shapes do not fit, or k does not.
+
+    >>> gallery = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    >>> nearest_neighbours(torch.tensor([[2.0, 0.1]]), gallery, 2)
+    tensor([[0, 2]])
+    """
+    _check(queries, gallery, k)
+    unit = _unit(gallery)
+    found = [
+        _stable_best(_unit(chunk) @ unit.T, k)
+        for chunk in torch.split(queries, _rows(len(gallery)))
+    ]
+    return torch.cat(found)
+
+
+def knn_predict(
+    queries: Tensor, gallery: Tensor, labels: Tensor, classes: int, k: int = 10
+) -> Tensor:
+    """Return the class that most of the k nearest rows have; among equal votes, the nearest's.
+
+    Args:
+        queries: (queries, features).
+        gallery: (rows, features), the training features.
+        labels: int64 (rows,).
+        classes: Number of classes.
+        k: Neighbours asked.
+
+    >>> gallery = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+    >>> knn_predict(torch.tensor([[0.5, 0.6]]), gallery, torch.tensor([0, 0, 1]), 2, k=3)
+    tensor([0])
+    """
+    near = labels[nearest_neighbours(queries, gallery, k)]
+    votes = torch.zeros(len(queries), classes, dtype=torch.float64, device=near.device)
+    # Less than a vote in all, and more for the nearer: it decides among equals only.
+    weight = 1 + 0.5 ** torch.arange(1, k + 1, dtype=torch.float64, device=near.device) / k
+    votes.scatter_add_(1, near, weight.expand(len(queries), k))
+    return votes.argmax(dim=1)
+
+
+def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Return the mean features of each class, (classes, features).
+
+    Raises:
+        InvalidValue: A class has no sample.
+    """
+    counts = torch.bincount(labels, minlength=classes)
+    if bool((counts == 0).any()):
+        empty = (counts == 0).nonzero().flatten().tolist()
+        raise InvalidValue(f"Classes {empty} have no sample, so they have no mean.")
+    sums = features.new_zeros(classes, features.shape[1]).index_add_(0, labels, features)
+    return sums / counts[:, None]
+
+
+def ncm_predict(queries: Tensor, means: Tensor) -> Tensor:
+    """Return the class whose mean is nearest by Euclidean distance, int64 (queries,).
+
+    >>> ncm_predict(torch.tensor([[0.2, 0.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
+    tensor([0])
+    """
+    # ‖x - m‖² less ‖x‖², which is the same for every class.
+    return (queries @ means.T - 0.5 * means.square().sum(dim=1)).argmax(dim=1)
+
+
+def retrieval(
+    queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_labels: Tensor, k: int
+) -> tuple[float, float]:
+    r"""Return precision at k and mean average precision at k of finding rows of the same class.
+
+    Rows are ranked by Euclidean distance, equals by place. With rel 1 where a row has the query's
+    class and prec_i the precision of the first i,
+
+    \[AP@k = \sum_{i \le k} rel_i \, prec_i / \min(k, R)\]
+
+    where R is the number of relevant rows in the gallery. scikit-learn and torchmetrics divide by
+    the relevant rows *found* instead, which is larger where few are found.
+
+    Source: Lagani et al. 2022, arXiv 2205.08935.
+
+    Args:
+        queries: (queries, features).
+        query_labels: int64 (queries,).
+        gallery: (rows, features).
+        gallery_labels: int64 (rows,).
+        k: 1 to the number of rows.
+
+    Raises:
+        InvalidValue: The shapes do not fit, or k does not.
+
+    >>> gallery = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+    >>> labels = torch.tensor([0, 1, 0, 0])
+    >>> found = retrieval(torch.tensor([[0.1]]), torch.tensor([0]), gallery, labels, 3)
+    >>> [round(number, 4) for number in found]
+    [0.6667, 0.5556]
+    """
+    _check(queries, gallery, k)
+    if len(query_labels) != len(queries) or len(gallery_labels) != len(gallery):
+        raise InvalidValue(
+            f"Each row needs its label: there are {len(query_labels)} for {len(queries)} queries "
+            f"and {len(gallery_labels)} for {len(gallery)} rows of the gallery."
+        )
+    half = 0.5 * gallery.square().sum(dim=1)
+    ranks = torch.arange(1, k + 1, dtype=torch.float64, device=gallery.device)
+    precision, average = 0.0, 0.0
+    size = _rows(len(gallery))
+    for chunk, wanted in zip(
+        torch.split(queries, size), torch.split(query_labels, size), strict=True
+    ):
+        best = _stable_best(chunk @ gallery.T - half, k)
+        relevant = (gallery_labels[best] == wanted[:, None]).double()
+        in_all = (gallery_labels == wanted[:, None]).sum(dim=1).clamp_max(k)
+        precision += float(relevant.mean(dim=1).sum())
+        gained = (relevant * relevant.cumsum(dim=1) / ranks).sum(dim=1)
+        average += float((gained / in_all.clamp_min(1)).sum())
+    return precision / len(queries), average / len(queries)
+
+
+def _stable_best(scores: Tensor, k: int) -> Tensor:
+    """Return the places of the k largest of each row, equals by place."""
+    values, best = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    equal = (values[:, 1:] == values[:, :-1]).any(dim=1)
+    for row in _where(equal):
+        best[row] = scores[row].sort(descending=True, stable=True).indices[: best.shape[1]]
+    return best[:, :k]
+
+
+def _where(found: Tensor) -> Iterator[int]:
+    yield from found.nonzero().flatten().tolist()
+
+
+def _unit(rows: Tensor) -> Tensor:
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return rows / torch.where(length > 0, length, 1)
+
+
+def _rows(gallery: int) -> int:
+    return max(1, _CHUNK // gallery)
+
+
+def _check(queries: Tensor, gallery: Tensor, k: int) -> None:
+    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
+        raise InvalidValue(
+            f"Queries and gallery are rows of as many features each, not {tuple(queries.shape)} "
+            f"and {tuple(gallery.shape)}."
+        )
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(gallery):
+        raise InvalidValue(f"k goes from 1 to the {len(gallery):,} rows there are, not {shown(k)}.")
+    if len(queries) == 0:
+        raise InvalidValue("There is no query.")
