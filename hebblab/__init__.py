@@ -37,6 +37,7 @@ _NAMES = {
     "Edit": "live",
     "Frame": "live",
     "Lab": "dashboard",
+    "sweep": "experiments",
 }
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "networks",
     "presets",
     "rules",
+    "sweep",
     "training",
 ]
 
@@ -111,6 +113,7 @@ if TYPE_CHECKING:
         WrongState,
     )
     from hebblab.evaluation import ProbeResult, Score, linear_probe
+    from hebblab.experiments import sweep
     from hebblab.knobs import Knob, knob
     from hebblab.live import Edit, Frame, Session
     from hebblab.nn import LayerView, RePU, networks

@@ -68,7 +68,7 @@ class Recipe(Knobbed):
     data: str = Field("mnist-5k", min_length=1, max_length=4096)
     network: str = Field("dense-100", min_length=1, max_length=64)
     rules: dict[str, dict[str, Any]] = Field(
-        default_factory=lambda: {EVERY_LAYER: {"rule": "krotov-hopfield"}}
+        default_factory=lambda: {EVERY_LAYER: {"rule": "krotov-hopfield"}}, validate_default=True
     )
     batch_size: int = knob(
         100, title="batch size", low=1, high=100_000, help="Images a step.", advanced=True
@@ -285,9 +285,9 @@ class Recipe(Knobbed):
             return {} if "world" in fields else {"world": {}}
         known = worlds.get(data).declared()
         start = fields.get("world", self.world if data == self.data else {})
-        return {
-            "world": {**start, **{key: overrides.pop(key) for key in known if key in overrides}}
-        }
+        turned = {key: overrides.pop(key) for key in known if key in overrides}
+        # What is no dictionary of knobs is refused in the words of the setting.
+        return {"world": {**start, **turned} if isinstance(start, Mapping) else start}
 
     def _spread(self, rules: dict[str, dict[str, Any]], knobs: dict[str, Any]) -> None:
         """Put each knob into every layer whose rule has it."""
@@ -330,6 +330,7 @@ def _started(rule: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "init": known.initial_weights,
         "row_norm": known.row_norm,
         "n": entry.get("n"),
+        "triangle": entry.get("triangle"),
         **known.starting_knobs,
         **known.starting_options,
     }

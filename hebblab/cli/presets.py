@@ -13,6 +13,7 @@ def presets(
     """List the presets, or show the source, time and settings of one."""
     import hebblab.presets as named
     from hebblab import rules
+    from hebblab.recipes import OPTIONS
 
     if name is None:
         cards.table(
@@ -40,12 +41,18 @@ def presets(
         ("decay of the rate", rate),
         ("centred", "yes" if recipe.centre else "no"),
         ("seed", str(recipe.seed)),
+        *((f"world's {key}", str(value)) for key, value in recipe.world.items()),
     ]
     for layer, entry in recipe.rules.items():
         rows.append((f"layer {layer}", f"rule {entry['rule']}"))
         rows.append(("", f"learning_rate = {recipe.rate(layer):g}"))
         rows.append(("", f"init = {entry['init']}"))
-        rows.append(("", f"n = {entry['n']:g}"))
+        options = {key: entry[key] for key in OPTIONS if key != "learning_rate"}
+        rows += [
+            ("", f"{key} = {OPTIONS[key].text(value)}")
+            for key, value in options.items()
+            if value is not None and value != OPTIONS[key].default
+        ]
         values = recipe.rule(layer).values()
         declared = rules.get(entry["rule"]).declared()
         rows += [("", f"{key} = {declared[key].text(value)}") for key, value in values.items()]

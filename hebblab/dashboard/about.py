@@ -7,7 +7,7 @@ from hebblab.knobs import Knob
 from hebblab.rules import Rule, card
 from hebblab.rules.cards import Section
 from hebblab.rules.equations import mathml
-from hebblab.rules.pages import accepts, turned
+from hebblab.rules.pages import TURNED, accepts, turned
 
 
 def about(rule: Rule, knobs: Mapping[str, Knob]) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def about(rule: Rule, knobs: Mapping[str, Knob]) -> dict[str, Any]:
             }
             for knob in knobs.values()
         ],
+        "turned": TURNED,
         "rest": [_section(one) for one in made.rest],
         "picture": None
         if picture is None

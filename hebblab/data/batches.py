@@ -61,6 +61,11 @@ class Batches:
             self._gathered = self._content.new_empty((batch_size, self._content.shape[1]))
             self._chosen = self._labels.new_empty(batch_size)
 
+    def recentre(self, centre: Tensor) -> None:
+        """Subtract another centre from the next batch on; for inputs that are written over."""
+        assert self._centre is not None
+        self._centre.copy_(centre.reshape(-1))
+
     def __len__(self) -> int:
         return len(self._content) // self.batch_size
 

@@ -101,6 +101,12 @@ class Loop:
             trail=self._trails[layer].steps() if layer in self._trails else None,
         )
 
+    def look(self, layer: str) -> None:
+        """Have a layer read from now on, a run at rest at once; call from any thread."""
+        before, self.layer = self.layer, layer
+        if layer != before and self.recorder.started and self.state in ("paused", "finished"):
+            self.at_edge(self._record)
+
     def begin(self, call: str, allowed: tuple[str, ...], limit: int | None = None) -> None:
         """Become "running", for `limit` steps at the most.
 
@@ -135,9 +141,9 @@ class Loop:
         return self._served(self._at_rest, task)
 
     def intended(self, layer: str) -> dict[str, Value]:
-        """Return a layer's values as they will be once every accepted edit is in force."""
+        """Return everything of a layer as it will be once every accepted edit is in force."""
         waiting = tuple(self._queued)
-        values = turning.values(self.run, layer)
+        values = turning.everything(self.run, layer)
         for edit in waiting:
             if edit.layer is None or edit.layer == layer:
                 values.update({name: new for name, (_, new) in edit.changes.items()})
@@ -163,7 +169,10 @@ class Loop:
             WrongState: The run was stopped; nothing is changed.
         """
         require(self.state, ("ready", RUNNING, "paused", "finished", "failed"), "restart()")
+        dataset = self.run.dataset
         self.run.restart(seed)
+        if self.run.dataset is not dataset:
+            self.recorder.renew(self.run.dataset, self.run.centre)
         for trail in self._trails.values():
             trail.begin()
         self._cancel_queued("The run was restarted before the edit came into force.")

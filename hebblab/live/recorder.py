@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from hebblab.data import Dataset
-from hebblab.live.frames import HISTORY, Frame, Reader, Reading
+from hebblab.live.frames import Frame
+from hebblab.live.reading import HISTORY, Reader, Reading
 from hebblab.live.threads import claim, spawn
 
 _logger = logging.getLogger("hebblab.live")

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from hebblab import data
 from hebblab.data import Batches, Dataset, worlds
 from hebblab.data.points import World
 from hebblab.errors import InvalidValue
-from hebblab.live.settings import Surroundings
+from hebblab.live.settings import Surroundings, whitening_buffers
 from hebblab.nn import networks
 from hebblab.nn.initial import draw_, redraw_
 from hebblab.recipes import Recipe
@@ -69,6 +69,7 @@ class Run:
         self.layers = tuple(self.recipe.rules)
         self.views = {name: views[name] for name in self.layers}
         self.around = {name: Surroundings(self.model, name) for name in self.layers}
+        self._whitening = whitening_buffers(self.model)
         self.rules, self.options = self._from(self.recipe)
         self.centre = self._mean()
         self.order = torch.Generator()
@@ -112,6 +113,9 @@ class Run:
         generator = torch.Generator().manual_seed(stream(seed, "init"))
         pruning = torch.Generator().manual_seed(stream(seed, "pruning"))
         with torch.inference_mode(False), torch.no_grad():
+            for around in self.around.values():
+                # What was fitted since is shared with frames, which must not be written over.
+                around.unwhiten()
             self.model.load_state_dict(self._made)
             redraw_(self.model, torch.Generator().manual_seed(stream(seed, "network")))
             for name, view in self.views.items():
@@ -184,8 +188,11 @@ class Run:
             return self.views[layer].weights().clone()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return copies of the model's tensors; weights are what their units answer to."""
-        found = state_tensors(self.model)
+        """Return copies of the model's tensors; weights are what their units answer to.
+
+        Of whitening there are no copies: it is fitted anew, and never written over.
+        """
+        found = state_tensors(self.model, self._whitening)
         with torch.inference_mode(False), torch.no_grad():
             for name, rule in self.rules.items():
                 if type(rule).filters is not Rule.filters:
@@ -219,8 +226,10 @@ class Run:
 
     def _set_rates(self) -> None:
         recipe, step, planned = self.recipe, self.steps, self.planned
+        learning = self.layers
         if recipe.schedule == "greedy" and len(self.layers) > 1:
             phase, step, planned = greedy_phase(step, planned, len(self.layers))
+            learning = self.layers[phase : phase + 1]
             if phase != self._phase:
                 self._phase = phase
                 self._focus(self.layers[phase])
@@ -228,7 +237,8 @@ class Run:
         for name in self.layers:
             rule, options = self.rules[name], self.options[name]
             self.optimizer.group(name)["lr"] = options.learning_rate * factor
-            if "radius" in recipe.rules[name] and name not in self._held_radius:
+            falls = "radius" in recipe.rules[name] and name in learning
+            if falls and name not in self._held_radius:
                 start = float(recipe.rules[name]["radius"])
                 rule.__dict__["radius"] = shrunk(start, options.radius_end, step, planned)
             self.show_thresholds(name)
@@ -242,9 +252,11 @@ class Run:
     def show_thresholds(self, layer: str) -> None:
         """Let the activation know the thresholds, which the triangle subtracts."""
         activation = self.around[layer].activation
-        rule = self.rules[layer]
-        if activation is not None and getattr(rule, "similarity", "dot") == "dot":
-            activation.thresholds = self.trainer.learners[layer].thresholds
+        if activation is not None:
+            # Thresholds are measured in what units compete by; only dot is what they answer.
+            answers = getattr(self.rules[layer], "similarity", "dot") == "dot"
+            held = self.trainer.learners[layer].thresholds
+            activation.thresholds = held if answers else None
 
     def whiten(self, layer: str) -> None:
         """Fit a layer's whitening to the training images, or forget it, as its options say."""
@@ -283,6 +295,7 @@ class Run:
         mean = self._mean()
         if self.centre is not None and mean is not None:
             self.centre.copy_(mean)
+            self.batches.recentre(mean)
 
     def _mean(self) -> Tensor | None:
         return data.mean_image(self.dataset.train) if self.recipe.centre else None
@@ -300,10 +313,13 @@ class Run:
                     )
 
 
-def state_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of a model's tensors, by name."""
+def state_tensors(model: nn.Module, shared: Collection[str] = ()) -> dict[str, Tensor]:
+    """Return copies of a model's tensors, by name; those of the names in `shared` themselves."""
     with torch.inference_mode(False):
-        return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        return {
+            name: tensor.detach() if name in shared else tensor.detach().clone()
+            for name, tensor in model.state_dict().items()
+        }
 
 
 def _drawn(recipe: Recipe, dataset: Dataset | None) -> bool:

@@ -21,9 +21,10 @@ from hebblab.knobs import Knob, Value
 from hebblab.live import saving, turning
 from hebblab.live.driver import Driver
 from hebblab.live.edits import Edit, Mark, marks
-from hebblab.live.frames import Frame, Reader, Reading
+from hebblab.live.frames import Frame
 from hebblab.live.loop import Loop
 from hebblab.live.probing import Probing, start_probe
+from hebblab.live.reading import Reader, Reading
 from hebblab.live.recorder import USUAL_PACE, Recorder
 from hebblab.live.run import Run
 from hebblab.live.states import RUNNING, require
@@ -294,21 +295,20 @@ class Session:
         return edit
 
     def _accept(self, layer: str, wanted: Mapping[str, Value]) -> dict[str, tuple[Value, Value]]:
-        knobs = self.knobs(layer)
+        knobs = turning.declared(self._loop.run, layer)
         present = self._loop.intended(layer)
         accepted = {}
         for key, value in wanted.items():
             if key not in knobs:
-                raise unknown(f"knob of layer {layer!r}", key, knobs)
+                raise unknown(f"knob of layer {layer!r}", key, self.knobs(layer))
             if not knobs[key].live:
                 raise InvalidValue(
                     f"{knobs[key].label} cannot change while a run is under way: it needs a fresh "
                     f"start. Make hl.Session(..., {key}={shown(value)})."
                 )
             accepted[key] = (present[key], knobs[key].check(value))
-        turning.judge(
-            self._loop.run, layer, {**present, **{key: new for key, (_, new) in accepted.items()}}
-        )
+        changes = {key: new for key, (_, new) in accepted.items()}
+        turning.judge(self._loop.run, layer, present, changes)
         return accepted
 
     @property
@@ -345,10 +345,11 @@ class Session:
 
         Args:
             pace: Seconds; what reading costs may stretch them.
-            layer: Which layer is read from now on; None leaves it, which begins as the first.
+            layer: Which layer is read from now on; None leaves it, which begins as the first. At
+                rest it is read at once.
         """
         if layer is not None:
-            self._loop.layer = self._layer(layer)
+            self._loop.look(self._layer(layer))
         self._loop.recorder.watch(USUAL_PACE if pace is None else pace)
 
     @property

@@ -16,6 +16,12 @@ from hebblab.training.modes import evaluating
 
 _FITTED_ON = 10_000  # images that a whitening is fitted on, at the most
 _PATCHES = 100_000
+_NUMBERS = 2**27  # what a deep layer is given of all of them would be gigabytes
+_FEWEST = 100
+_AT_ONCE = 250
+
+
+Fitted = tuple[Whitening | PatchConv2d, Tensor | None, Tensor | None]
 
 
 class Surroundings:
@@ -33,6 +39,12 @@ class Surroundings:
         self.activation = _after(model, layer)
         self.input_norm, self.whitening = _before(model, layer)
         self.built = self._built()
+        # What a person's own network comes with stays where the recipe asks for no other.
+        self._fitted: list[Fitted] = [
+            (module, module.mean, module.matrix)
+            for module in (self.whitening, self.module)
+            if isinstance(module, Whitening | PatchConv2d)
+        ]
 
     def offered(self, rule: Rule, options: LayerOptions) -> dict[str, Knob]:
         """Return the options that can be turned here, under a rule as it is set."""
@@ -113,22 +125,36 @@ class Surroundings:
     def whiten(
         self, options: LayerOptions, dataset: Dataset, centre: Tensor | None, seed: int
     ) -> None:
-        """Fit or forget the whitening that stands before the layer, or within it."""
-        for module in (self.whitening, self.module):
-            if isinstance(module, Whitening | PatchConv2d):
-                module.mean = module.matrix = None
-        if options.zca == "none":
-            return
-        images = as_floats(dataset.train, limit=_FITTED_ON, centre=centre)
+        """Fit or forget the whitening that stands before the layer, or within it.
+
+        Raises:
+            InvalidValue: The inputs cannot be whitened; nothing is changed.
+        """
+        before = [(module, module.mean, module.matrix) for module, *_ in self._fitted]
+        self.unwhiten()
+        try:
+            if options.zca != "none":
+                self._fit(options, dataset, centre, seed)
+        except InvalidValue:
+            _put(before)
+            raise
+
+    def _fit(
+        self, options: LayerOptions, dataset: Dataset, centre: Tensor | None, seed: int
+    ) -> None:
         target: nn.Module | None = self.whitening if options.zca == "images" else self.module
         assert target is not None
         with evaluating(self.model):
-            inputs = _up_to(self.model, target, images)
+            inputs = _given(self.model, target, dataset, centre)
         if isinstance(target, Whitening):
             target.fit(inputs, options.zca_epsilon)
         elif isinstance(target, PatchConv2d):
             generator = torch.Generator().manual_seed(seed)
             target.fit_patches(inputs, generator, _PATCHES, options.zca_epsilon)
+
+    def unwhiten(self) -> None:
+        """Return to the whitening that the network was built with, which is none as a rule."""
+        _put(self._fitted)
 
     def before(self, inputs: Tensor) -> Tensor:
         """Return what the layer is given, in evaluation mode."""
@@ -169,6 +195,31 @@ def _before(model: nn.Module, layer: str) -> tuple[InputNorm | None, Whitening |
         elif isinstance(module, nn.Linear | nn.Conv2d):
             norm = whitening = None
     return norm, whitening
+
+
+def _put(fitted: list[Fitted]) -> None:
+    for module, mean, matrix in fitted:
+        module.mean, module.matrix = mean, matrix
+
+
+def whitening_buffers(model: nn.Module) -> frozenset[str]:
+    """Return the names of the tensors that whitening is made of, fitted or not."""
+    return frozenset(
+        f"{name}.{buffer}"
+        for name, module in model.named_modules()
+        if isinstance(module, Whitening | PatchConv2d)
+        for buffer in ("mean", "matrix")
+    )
+
+
+def _given(
+    model: nn.Sequential, target: nn.Module, dataset: Dataset, centre: Tensor | None
+) -> Tensor:
+    """Return what a module is given of the training images, as many as memory should hold."""
+    one = _up_to(model, target, as_floats(dataset.train, limit=1, centre=centre))
+    count = min(len(dataset.train), _FITTED_ON, max(_FEWEST, _NUMBERS // one.numel()))
+    images = as_floats(dataset.train, limit=count, centre=centre)
+    return torch.cat([_up_to(model, target, part) for part in torch.split(images, _AT_ONCE)])
 
 
 def _up_to(model: nn.Sequential, target: nn.Module, inputs: Tensor) -> Tensor:

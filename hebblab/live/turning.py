@@ -1,10 +1,11 @@
 """What can be turned in a run, and what turning it does at a batch edge."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import torch
 
 from hebblab import data
+from hebblab.errors import InvalidValue, unknown
 from hebblab.knobs import Knob, Value
 from hebblab.live.edits import Changes, Edit
 from hebblab.live.run import Run
@@ -16,27 +17,44 @@ from hebblab.training import OPTIONS, LayerOptions
 
 def knobs(run: Run, layer: str) -> dict[str, Knob]:
     """Return what can be turned at a layer: the rule's own knobs, the options, the world's."""
-    rule, options = run.rules[layer], run.options[layer]
+    offered = run.around[layer].offered(run.rules[layer], run.options[layer])
+    known = declared(run, layer)
+    return {name: one for name, one in known.items() if name not in OPTIONS or name in offered}
+
+
+def declared(run: Run, layer: str) -> dict[str, Knob]:
+    """Return `knobs`, and the options that cannot be turned as things stand."""
     units = run.views[layer].units // run.views[layer].groups
-    found = {name: knob.for_units(units) for name, knob in rule.knobs().items()}
-    found |= run.around[layer].offered(rule, options)
-    return found | (run.world.knobs() if run.world is not None else {})
+    found = {name: knob.for_units(units) for name, knob in run.rules[layer].knobs().items()}
+    return found | OPTIONS | (run.world.knobs() if run.world is not None else {})
 
 
 def values(run: Run, layer: str) -> dict[str, Value]:
     """Return the present value of everything that can be turned at a layer."""
-    now = {**run.rules[layer].values(), **run.options[layer].values()}
-    if run.world is not None:
-        now |= run.world.values()
+    now = everything(run, layer)
     return {name: now[name] for name in knobs(run, layer)}
 
 
-def judge(run: Run, layer: str, wanted: Mapping[str, Value]) -> None:
+def everything(run: Run, layer: str) -> dict[str, Value]:
+    """Return `values`, and those of the options that cannot be turned as things stand."""
+    now = {**run.rules[layer].values(), **run.options[layer].values()}
+    return now if run.world is None else now | run.world.values()
+
+
+def judge(run: Run, layer: str, present: Mapping[str, Value], changes: Mapping[str, Value]) -> None:
     """Refuse values that are fine one by one but not together.
+
+    Args:
+        run: The run.
+        layer: Its layer.
+        present: Everything as it will be when the changes come into force.
+        changes: Checked by their knobs.
 
     Raises:
         InvalidValue: In the words of the rule, the network or the world.
+        UnknownName: An option can be turned neither before nor after the changes.
     """
+    wanted = {**present, **changes}
     rule, options = _as_wanted(run, layer, wanted)
     run.trainer.learners[layer].judge(rule, options)
     run.around[layer].judge(options)
@@ -44,13 +62,18 @@ def judge(run: Run, layer: str, wanted: Mapping[str, Value]) -> None:
     if run.world is not None:
         known = run.world.declared()
         run.world.with_(**{key: one for key, one in wanted.items() if key in known})
+    offered = run.around[layer].offered(*_as_wanted(run, layer, present))
+    offered |= run.around[layer].offered(rule, options)
+    for name in changes:
+        if name in OPTIONS and name not in offered:
+            raise unknown(f"knob of layer {layer!r}", name, knobs(run, layer))
 
 
 def apply(run: Run, edit: Edit) -> None:
     """Bring an accepted edit into force, at this batch edge, and stamp it."""
     changes: Changes = {}
     for layer in run.layers if edit.layer is None else (edit.layer,):
-        before = values(run, layer)
+        before = everything(run, layer)
         changes = {name: (before[name], new) for name, (_, new) in edit.changes.items()}
         changes |= _turn(run, layer, {name: new for name, (_, new) in changes.items()}, edit)
     edit.changes = changes
@@ -74,6 +97,8 @@ def _turn(run: Run, layer: str, new: dict[str, Value], edit: Edit) -> Changes:
     resized = "reduction" in own and "learning_rate" not in new
     size = change_size(run, layer) if resized else 0.0
     old_norm = rule.norm
+    if around:
+        _surround(run, layer, around)
     # Judged as a whole above; one by one they might contradict each other on the way.
     rule.__dict__.update(own)
     if old_norm is not None and rule.norm is not None and rule.norm != old_norm:
@@ -82,8 +107,8 @@ def _turn(run: Run, layer: str, new: dict[str, Value], edit: Edit) -> Changes:
     if "radius" in own:
         run.hold_radius(layer)
     if around:
-        options.__dict__.update(around)
-        _take_up(run, layer, around.keys())
+        run.trainer.learners[layer].finish()
+    run.show_thresholds(layer)
     if run.world is not None:
         known = run.world.declared()
         drawn = {name: value for name, value in new.items() if name in known}
@@ -97,13 +122,23 @@ def _turn(run: Run, layer: str, new: dict[str, Value], edit: Edit) -> Changes:
     return {"learning_rate": (old_rate, options.learning_rate)}
 
 
-def _take_up(run: Run, layer: str, changed: Collection[str]) -> None:
-    """Bring network and weights to what a layer's options say since an edit."""
-    run.around[layer].form(run.options[layer])
-    if not {"zca", "zca_epsilon"}.isdisjoint(changed):
-        run.whiten(layer)
-    run.trainer.learners[layer].finish()
-    run.show_thresholds(layer)
+def _surround(run: Run, layer: str, changes: Mapping[str, Value]) -> None:
+    """Bring a layer's options, and the network with them, to new values.
+
+    Raises:
+        InvalidValue: The inputs cannot be whitened; nothing is changed.
+    """
+    options, around = run.options[layer], run.around[layer]
+    before = options.values()
+    options.__dict__.update(changes)
+    around.form(options)
+    try:
+        if not {"zca", "zca_epsilon"}.isdisjoint(changes):
+            run.whiten(layer)
+    except InvalidValue:
+        options.__dict__.update(before)
+        around.form(options)
+        raise
 
 
 @torch.no_grad()
@@ -116,8 +151,10 @@ def _rescale(run: Run, layer: str, old: float, new: float) -> None:
 
 def change_size(run: Run, layer: str) -> float:
     """Return the largest change that a few images ask for, with the present knobs."""
-    inputs = data.as_floats(run.dataset.train, limit=run.recipe.batch_size, centre=run.centre)
-    change = run.trainer.change(layer, run.around[layer].before(inputs))
+    train, count = run.dataset.train, run.recipe.batch_size
+    inputs = data.as_floats(train, limit=count, centre=run.centre)
+    labels = train.labels[torch.arange(len(inputs)) * len(train) // len(inputs)]
+    change = run.trainer.change(layer, run.around[layer].before(inputs), labels)
     size = float(largest(change.values if isinstance(change, Rows) else change))
     run.trainer.forget()
     return size

@@ -5,6 +5,7 @@ from hebblab.nn.activations import RePU
 from hebblab.nn.inputs import InputNorm
 from hebblab.nn.layers import LayerView
 from hebblab.nn.patches import PatchConv2d
+from hebblab.nn.samples import PatchSample
 from hebblab.nn.scratch import Scratch
 from hebblab.nn.whitening import Whitening, zca
 
@@ -12,6 +13,7 @@ __all__ = [
     "InputNorm",
     "LayerView",
     "PatchConv2d",
+    "PatchSample",
     "RePU",
     "Scratch",
     "Whitening",

@@ -154,8 +154,8 @@ class LayerView:
         Args:
             x: A batch for the layer; for a convolution also ready patches (samples, groups ·
                 fan_in), each as (channels, height, width).
-            scratch: Keeps the buffers. They hold at most a chunk and the images that it is cut
-                from, however large the batch.
+            scratch: Keeps the buffers: a chunk and, where they have to be padded or turned, the
+                images it is cut from. That is a bound, however large the batch.
             group: Of a grouped convolution.
             turned: Whether rows may come in the order that is copied fastest.
             places: Only these patches, by their number among all of the batch; see `places`.

@@ -20,6 +20,11 @@ class Scratch:
         self._views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
         self.notes: dict[str, object] = {}
 
+    @property
+    def bytes(self) -> int:
+        """How much memory the buffers take."""
+        return sum(kept.numel() * kept.element_size() for kept in self._kept.values())
+
     def take(
         self, name: str, shape: tuple[int, ...], like: Tensor, dtype: torch.dtype | None = None
     ) -> Tensor:

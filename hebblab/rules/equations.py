@@ -168,7 +168,7 @@ def textual(latex: str) -> str:
 def _written(line: str) -> str:
     line = re.sub(r"\s+(\\text\s*\{-)", r"\1", line)  # k \text{-th} is one word
     line = re.sub(r"\\(?:text|mathrm|operatorname)\s*\{([^{}]*)\}", r"\1", line)
-    line = re.sub(r"\\t?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2", line)
+    line = re.sub(r"\\t?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/{\2}", line)
     line = re.sub(r"\\[,;:! ]|\\(?:big|nolimits)(?![A-Za-z])|\\\n", " ", line)
     line = re.sub(r"_\s*\{([^{}]*\s[^{}]*)\}", r"_(\1)", line)
     line = re.sub(r"\\([A-Za-z]+|\|)( ?)", _sign, line)

@@ -59,8 +59,8 @@ class Hebb(Competing):
     disagreements = (
         "Batch: Lagani's text has one sample, Miconi's code sums over samples and positions. "
         "Here: the mean, with the sum on request.",
-        "Code: the class HebbsRule of PyTorch-Hebbian is marked as unfinished and cannot run, so "
-        "there is nothing to agree with.",
+        "Code: PyTorch-Hebbian marks its HebbsRule as unfinished, and it cannot run. Here: the "
+        "equation, with no code to agree with.",
     )
     advice = "Switch row norm off and watch the weights leave every scale within a minute."
     initial_weights = "normal(0, 0.02)"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hebblab.rules.cards import Card, Section
 
 _NARROWEST = 40
-_TURNED = "live: may be turned while a run goes on; restart: needs a fresh one"
+TURNED = "live: may be turned while a run goes on; restart: needs a fresh one"
 _COLUMNS = ("", "knob", "what it does", "accepts", "default", "turned")
 _LEFT = 'style="text-align:left"'
 
@@ -28,7 +28,7 @@ def text(card: "Card", width: int) -> str:
     parts = [f"{head}\n{'─' * len(head)}", _filled(card.summary, width), equation]
     parts += [_section_text(section, width) for section in card.lead]
     if card.knobs:
-        said = _filled(f"Knobs ({_TURNED})", width)
+        said = _filled(f"Knobs ({TURNED})", width)
         parts.append("\n".join([said, *(_knob_text(knob, width) for knob in card.knobs)]))
     parts += [_section_text(section, width) for section in card.rest]
     if card.picture is not None:
@@ -143,7 +143,7 @@ def _table(knobs: Iterable[Knob]) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
         f"<h4>Knobs</h4><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
-        f"<small>{_TURNED}</small>"
+        f"<small>{TURNED}</small>"
     )
 
 
@@ -162,7 +162,7 @@ def _address(path: Path) -> str:
 
 def _marked(said: str) -> str:
     """Return a text whose signs mean nothing in Markdown, in one line."""
-    quoted = re.sub(r"([\\`*_\[\]#|$~])", r"\\\1", " ".join(said.split()))
+    quoted = re.sub(r"([\\`*_\[\]#|$~])", r"\\\1", _plain(said))
     return quoted.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -171,6 +171,6 @@ def _code(name: str) -> str:
 
 
 def _latex(equation: str) -> str:
-    """Return LaTeX in one line that cannot end its own formula, nor open an element."""
-    signs = {"$": r"\$", "<": r"\lt ", ">": r"\gt "}
-    return re.sub(r"(?<!\\)\$|[<>]", lambda found: signs[found[0]], " ".join(equation.split()))
+    """Return LaTeX in one line that cannot end its own formula, nor be anything but one."""
+    signs = {"$": r"\$", "<": r"\lt ", ">": r"\gt ", "`": "'", "](": "] ("}
+    return re.sub(r"\\.|[$<>`]|\]\(", lambda found: signs.get(found[0], found[0]), _plain(equation))

@@ -13,7 +13,7 @@ from hebblab.rules.competition import ranked, stable_order
 
 _SMALL = 100_000  # responses below which the many small steps cost more than they save
 _LEAST = 2.0**-1000  # instead of zero, whose sign and free bits would not compare
-_MOST = 1e300  # instead of infinity, for the same reason
+_MOST = 2.0**900  # instead of infinity, for the same reason
 
 
 def best(

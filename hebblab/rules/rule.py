@@ -55,7 +55,7 @@ class Rule(Knobbed):
         converges_to: Where units settle.
         limits: Which rule it becomes at the ends of its knobs, and where it fails.
         disagreements: Where paper and authors' code differ, a text each, and what is done here.
-        initial_weights: Start of the weights, "uniform(0, 1)" or "normal(0, 0.02)".
+        initial_weights: Start, such as "uniform(0, 1)" or "normal(0, 1/sqrt(fan_in))".
         learning_rate: Rate that suits pixels in [0, 1].
         starting_knobs: Knobs that a fresh run sets when it is switched to this rule.
         starting_options: Options of the layer that such a run sets beside them.

@@ -85,8 +85,8 @@ class SOM(Rule):
         "set (1993). Here: the rate's part of the way to the weighted means of a batch.",
         "Neighbourhood: at first all units within a radius alike, later a Gaussian. Here: the "
         "Gaussian, with the bubble on request.",
-        "Radius: it falls with the steps of a run, by the same factor each; that is the run's "
-        "business, the rule knows no time.",
+        "Radius: Kohonen lets it shrink with time, by no fixed law. Here: by the same factor each "
+        "step, as a setting of the run; the rule itself knows no time.",
     )
     advice = "Widen σ until all units agree, then narrow it slowly and watch the map gain detail."
     learning_rate = 0.3

@@ -87,7 +87,9 @@ class Warm:
         self._asked: dict[int, asyncio.Future[Fork]] = {}
         self._forks: dict[int, Fork] = {}
         self._number = 0
+        self._is_warm = False
         self._apologised = False
+        self.closed = False
 
     @property
     def pid(self) -> int | None:
@@ -155,17 +157,19 @@ class Warm:
 
     async def close(self) -> None:
         """End it and every fork."""
+        self.closed = True
         self._hang_up()
         if self._process is None:
             return
+        if not self._is_warm:
+            self._process.kill()  # it would hear that nobody is there only after its imports
         try:
             await asyncio.to_thread(self._process.wait, 5.0)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await self._listening
 
     def apologise(self, why: str) -> None:
         """Say once that kernels start slowly, and why."""
@@ -207,6 +211,8 @@ class Warm:
                 told.set_result(fork)
         elif "refused" in said and told is not None and not told.done():
             told.set_exception(NoFork(said["why"]))
+        elif "warm" in said:
+            self._is_warm = True
         elif "ended" in said:
             ended = self._forks.pop(said["ended"], None)
             if ended is not None:
@@ -224,12 +230,14 @@ class ForkingProvisioner(LocalProvisioner):  # type: ignore[misc]
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start the kernel; return how it is reached."""
         warm: Warm | None = getattr(self.parent.parent, "warm", None)
-        if warm is not None and warm.pid is not None:
+        if warm is not None and (warm.pid is not None or warm.closed):
             # What stands before is the interpreter and its -m ipykernel_launcher.
             arguments, folder = cmd[3:], str(kwargs.get("cwd") or Path.cwd())
             try:
                 self.process = await warm.fork(arguments, kwargs["env"], folder)
             except NoFork as error:
+                if warm.closed:
+                    raise
                 warm.apologise(str(error))
             else:
                 self.pid, self.pgid, self.cwd = self.process.pid, None, folder

@@ -186,8 +186,8 @@ class LabServer(Voila):  # type: ignore[misc]
             for errand in errands:
                 errand.cancel()
             await asyncio.gather(*errands, return_exceptions=True)
-            await self.room.close()
-            await warm.close()
+            # In this order: the room must know that it closes before its kernels end.
+            await asyncio.gather(self.room.close(), warm.close())
             await server.close_all_connections()
 
     async def render(self, seat: Seat, query: str) -> AsyncIterator[str]:

@@ -1,7 +1,8 @@
 """The Hebbian trainer: ignite's loop, in whose step every layer learns by its own rule."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from hebblab.rules.rule import Statistics
 from hebblab.training.learner import Learner
 from hebblab.training.local import Local
 from hebblab.training.options import LayerOptions
+from hebblab.training.passes import Meet, inside
 
 _logger = logging.getLogger("hebblab.training")
 _logger.addHandler(logging.NullHandler())
@@ -92,9 +94,11 @@ class HebbianTrainer(Engine):
         self.updates = updates
         rules = _by_layer(learning_rule, views)
         chosen = _options_by_layer(options, rules)
-        shared = isinstance(learning_rule, Rule) and len(rules) > 1
+        uses = Counter(id(rule) for rule in rules.values())
         self.learners = {
-            name: Learner(views[name], rule, optimizer, chosen.get(name), classes, shared)
+            name: Learner(
+                views[name], rule, optimizer, chosen.get(name), classes, uses[id(rule)] > 1
+            )
             for name, rule in rules.items()
         }
         self._active = set(self.learners)
@@ -196,7 +200,7 @@ class HebbianTrainer(Engine):
         if self._flat:
             self._pass(x, last, meet)
         else:
-            self._pass_by_hooks(x, last, meet)
+            inside(self.model, self.learners, x, last, meet)
         for learner, change, statistics, inputs in waiting:
             learner.apply(change, statistics, inputs)
         return len(x)
@@ -204,7 +208,7 @@ class HebbianTrainer(Engine):
     def _last(self) -> str:
         return next(name for name in reversed(self.learners) if name in self._active)
 
-    def _pass(self, x: Tensor, last: str, meet: Callable[[str, Tensor], None]) -> None:
+    def _pass(self, x: Tensor, last: str, meet: Meet) -> None:
         for name, child in self.model.named_children():
             if name in self.learners:
                 meet(name, x)
@@ -213,29 +217,6 @@ class HebbianTrainer(Engine):
                 x = self.learners[name].answer(x)
             else:
                 x = child(x)
-
-    def _pass_by_hooks(self, x: Tensor, last: str, meet: Callable[[str, Tensor], None]) -> None:
-        """Learn inside the model's own forward pass, for models that are no plain sequence."""
-
-        def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-            def on_input(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-                meet(name, inputs[0])
-                if name == last:
-                    raise _LastLayerLearnt
-
-            return on_input
-
-        handles = [
-            learner.view.module.register_forward_pre_hook(hook(name))
-            for name, learner in self.learners.items()
-        ]
-        try:
-            self.model(x)
-        except _LastLayerLearnt:
-            pass
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def learn(self, name: str, inputs: Tensor, labels: Tensor | None = None) -> None:
         """Let one layer learn from a batch of its inputs.
@@ -259,10 +240,6 @@ class HebbianTrainer(Engine):
         """Forget what is known of the weights; needed after a write from outside of a step."""
         for learner in self.learners.values():
             learner.scratch.notes.clear()
-
-
-class _LastLayerLearnt(Exception):
-    """Ends a forward pass that nobody needs the rest of."""
 
 
 def _by_layer(given: Rule | Mapping[str, Rule], views: Mapping[str, LayerView]) -> dict[str, Rule]:

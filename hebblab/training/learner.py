@@ -4,17 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from hebblab.errors import Diverged, InvalidValue
-from hebblab.metrics import norms
 from hebblab.nn import LayerView, Scratch
-from hebblab.nn.layers import CHUNK
 from hebblab.rules import Rows, Rule
 from hebblab.rules.inputs import not_finite
 from hebblab.rules.rule import Statistics
+from hebblab.training import around, teacher
 from hebblab.training.finite import Watch
 from hebblab.training.local import Local
 from hebblab.training.options import LayerOptions, refuse_contradictions
-
-_TINY = 1e-10
 
 
 class Learner:
@@ -48,8 +45,9 @@ class Learner:
         self.optimizer = optimizer
         self.scratch = Scratch()
         self._watch = Watch()
-        self.thresholds: Tensor | None = None
         self.mask: Tensor | None = None
+        self._thresholds: Tensor | None = None
+        self._places = torch.Generator()
         self._classes = classes
         self._shared = shared
         self._held: list[dict[str, Tensor]] = []
@@ -66,6 +64,15 @@ class Learner:
         """The learning rate of the coming step."""
         return float(self.optimizer.group(self.view.name)["lr"])
 
+    @property
+    def thresholds(self) -> Tensor | None:
+        """The adaptive thresholds (units,), themselves; None where the options have none."""
+        if not self.options.thresholds:
+            self._thresholds = None
+        elif self._thresholds is None:
+            self._thresholds = self.view.module.weight.detach().new_zeros(self.view.units)
+        return self._thresholds
+
     def set(self, rule: Rule, options: LayerOptions) -> None:
         """Take another rule and other options; what the former rule held is forgotten.
 
@@ -76,7 +83,7 @@ class Learner:
         self.rule, self.options = rule, options
         alone = self.view.groups == 1 and not self._shared
         self._held = [rule.buffers] if alone else [{} for _ in range(self.view.groups)]
-        self.thresholds = self.mask = None
+        self._thresholds = self.mask = None
         self.scratch.notes.clear()
 
     def judge(self, rule: Rule, options: LayerOptions) -> None:
@@ -87,6 +94,11 @@ class Learner:
         """
         rule.check_layer(self.units, self.view.name)
         refuse_contradictions(rule, options, self.view.name)
+        if options.patches_per_batch and not isinstance(self.view.module, nn.Conv2d):
+            raise InvalidValue(
+                f"Layer {self.view.name!r} is a {type(self.view.module).__name__}, which has no "
+                "patches to choose from. Set patches_per_batch to 0."
+            )
         if options.teacher and self.units < self._classes:
             raise InvalidValue(
                 f"A teacher gives each of the {self._classes} classes units of its own; layer "
@@ -97,8 +109,12 @@ class Learner:
         """Start anew on freshly drawn weights: pruning drawn, thresholds zero, nothing held."""
         for held in self._held:
             held.clear()
-        self.thresholds = None
-        self.mask = self._drawn_mask(generator) if self.options.pruning else None
+        self._thresholds = None
+        self.mask = None
+        if self.options.pruning:
+            weight = self.view.module.weight.detach()
+            self.mask = around.drawn_mask(weight, self.options.pruning, generator)
+        self._places.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         self.finish()
 
     @torch.no_grad()
@@ -113,7 +129,12 @@ class Learner:
     def project(self) -> None:
         """Put the rows of the weights to Euclidean norm 1."""
         length = torch.linalg.vector_norm(self.view.weights(), dim=1)
-        self.view.scale_(1 / length.add_(_TINY))
+        self.view.scale_(1 / length.add_(around.TINY))
+
+    @property
+    def answers_by_filters(self) -> bool:
+        """Whether units answer to something else than their weights."""
+        return type(self.rule).filters is not Rule.filters
 
     def filters(self) -> Tensor:
         """Return what the units answer to, (units, fan_in): the weights, for most rules."""
@@ -127,7 +148,7 @@ class Learner:
     def answer(self, inputs: Tensor) -> Tensor:
         """Return what the layer passes on for a batch."""
         module = self.view.module
-        if type(self.rule).filters is Rule.filters:
+        if not self.answers_by_filters:
             return module(inputs)  # type: ignore[no-any-return]
         weight = self.filters().view_as(module.weight)
         return torch.func.functional_call(module, {"weight": weight}, (inputs,))  # type: ignore[no-any-return]
@@ -144,14 +165,20 @@ class Learner:
         Args:
             inputs: (batch, fan_in) or (batch, channels, height, width).
             labels: (batch,), for a teacher.
-            statistics: Collects those of each group, where given.
+            statistics: Collects those of each group, where given; a layer that learns from some
+                patches then draws others the next time.
 
         Raises:
-            InvalidValue: The inputs do not fit the layer.
+            InvalidValue: The inputs do not fit the layer, or a teacher finds no labels.
         """
         view, rule = self.view, self.rule
         view.check(inputs)
-        taught = labels if self.options.teacher else None
+        taught: Tensor | None = None
+        if self.options.teacher:
+            taught = teacher.judged(labels, len(inputs), self._classes, view.name)
+        places = self._drawn_places(inputs, keep=statistics is None)
+        if taught is not None:
+            taught = teacher.of_rows(taught, self._rows(inputs), places)
         if isinstance(view.module, nn.Linear) and taught is None:
             self._enter(0)
             quick = rule.fused(view.inputs(inputs), view.weights(), self.scratch)
@@ -161,11 +188,13 @@ class Learner:
         for group in range(view.groups):
             self._enter(group)
             if not rule.in_halves():
-                changes.append(rule.update(view.inputs(inputs, group), view.weights(group)))
+                rows = view.inputs(inputs, group)
+                rows = rows if places is None else rows[places.to(rows.device)]
+                changes.append(rule.update(rows, view.weights(group)))
                 continue
             turned = taught is None and rule.any_order()
             weights = view.weights(group, turned=turned)
-            total = self._statistics(inputs, taught, group, weights)
+            total = self._statistics(inputs, taught, group, weights, places)
             changes.append(view.straight(rule.change(total, weights), turned=turned))
             if statistics is not None:
                 statistics.append(total)
@@ -189,7 +218,8 @@ class Learner:
         rate = self.rate
         self.rule.check_rate(rate)
         if self.options.norm_adaptive_lr:
-            change = self._adapted(change)
+            power = self.options.norm_adaptive_lr
+            change = around.slowed(change, self.view.weights(), self.rule.norm or 2.0, power)
         self._refuse_infinite(change, rate, inputs)
         self.optimizer.local_step(change, self.view.name)
         self.finish()
@@ -208,63 +238,59 @@ class Learner:
         self.apply(self.change(inputs, labels, statistics), statistics, inputs)
 
     def _statistics(
-        self, inputs: Tensor, labels: Tensor | None, group: int, weights: Tensor
+        self,
+        inputs: Tensor,
+        labels: Tensor | None,
+        group: int,
+        weights: Tensor,
+        places: Tensor | None,
     ) -> Statistics:
         total: Statistics | None = None
-        if labels is None:
-            turned = self.rule.any_order()
-            for rows in self.view.chunks(inputs, self.scratch, group, turned=turned):
+        turned = labels is None and self.rule.any_order()
+        first = 0
+        for rows in self.view.chunks(inputs, self.scratch, group, turned=turned, places=places):
+            if labels is None:
                 total = self.rule.accumulated(rows, weights, total, self.scratch)
-        else:
-            positions = self.view.positions(tuple(inputs.shape))
-            images = max(1, CHUNK // positions)
-            for first in range(0, len(inputs), images):
-                rows = self.view.inputs(inputs[first : first + images], group)
-                targets = self._targets(labels[first : first + images], len(rows), weights)
-                part = self.rule.statistics(rows, weights, targets)
-                total = part if total is None else tuple(map(torch.add, total, part))
+                continue
+            here = slice(first, first + len(rows))
+            targets = teacher.targets(labels[here], weights, self._classes)
+            part = self.rule.statistics(rows, weights, targets)
+            total = part if total is None else tuple(map(torch.add, total, part))
+            first += len(rows)
         assert total is not None
         return total
 
-    def _targets(self, labels: Tensor, rows: int, weights: Tensor) -> Tensor:
-        """Return 1 where a unit belongs to the class of a row, (rows, units)."""
-        units = len(weights)
-        own = torch.arange(units, device=weights.device) * self._classes // units
-        targets = (labels.to(weights.device)[:, None] == own).to(weights.dtype)
-        return targets.repeat_interleave(rows // len(labels), dim=0)
+    def _rows(self, inputs: Tensor) -> int:
+        """Return how many rows a batch has for each group."""
+        if inputs.ndim == 4 and isinstance(self.view.module, nn.Conv2d):
+            return len(inputs) * self.view.positions(tuple(inputs.shape))
+        return inputs.numel() // (self.view.fan_in * self.view.groups)
+
+    def _drawn_places(self, inputs: Tensor, keep: bool) -> Tensor | None:
+        """Return which patches of a batch to learn from, (count,); None where that is all.
+
+        Args:
+            inputs: The batch.
+            keep: Whether the next draw shall be the same, as nothing is learnt from this one.
+        """
+        count = self.options.patches_per_batch
+        if not count:
+            return None
+        state = self._places.get_state() if keep else None
+        places = self.view.places(inputs, count, self._places)
+        if state is not None:
+            self._places.set_state(state)
+        return places
 
     def _enter(self, group: int) -> None:
         """Let the rule hold what belongs to a group."""
         self.rule.hold(self._held[group])
-        if not self.options.thresholds:
+        thresholds = self.thresholds
+        if thresholds is None:
             self.rule.homeostasis(None)
-            self.thresholds = None
             return
-        if self.thresholds is None:
-            self.thresholds = self.view.module.weight.detach().new_zeros(self.view.units)
-        each = self.units
-        own = self.thresholds[group * each : (group + 1) * each]
+        own = thresholds[group * self.units : (group + 1) * self.units]
         self.rule.homeostasis(own, self.options.threshold_rate)
-
-    def _drawn_mask(self, generator: torch.Generator) -> Tensor:
-        """Return 0 where a connection does not exist; a unit without any is drawn again."""
-        weight = self.view.module.weight.detach()
-        kept = torch.rand(weight.shape, generator=generator).ge_(self.options.pruning)
-        while (empty := ~kept.flatten(1).any(dim=1)).any():
-            again = torch.rand((int(empty.sum()), *weight.shape[1:]), generator=generator)
-            kept[empty] = again.ge_(self.options.pruning)
-        return kept.to(weight)
-
-    def _adapted(self, change: Tensor | Rows) -> Tensor | Rows:
-        """Return a change whose rows are slowed down as their norms near one."""
-        weights = self.view.weights()
-        if isinstance(change, Rows):
-            weights = weights.index_select(0, change.indices)
-        factor = norms(weights, self.rule.norm or 2.0).sub_(1).abs_().add_(_TINY)
-        factor = factor.pow_(self.options.norm_adaptive_lr)[:, None]
-        if isinstance(change, Rows):
-            return Rows(change.indices, change.values * factor)
-        return change * factor
 
     def _refuse_infinite(self, change: Tensor | Rows, rate: float, inputs: Tensor | None) -> None:
         values = change.values if isinstance(change, Rows) else change

@@ -2,6 +2,8 @@
 
 import pytest
 
+from hebblab import rules
+from hebblab.dashboard.about import about, picture
 from hebblab.dashboard.controls import knob_view
 from hebblab.dashboard.parts import accepted
 from hebblab.knobs import Knob
@@ -17,6 +19,7 @@ RATE = Knob(
 )
 KIND = Knob("kind", "", "kind", "max", None, None, "choice", "Which.", choices=("max", "mean"))
 EVEN = Knob("even", "", "even", False, None, None, "switch", "Whether.", advanced=True)
+ROW = ("symbol", "title", "help", "accepts", "default", "turned")
 HOSTILE = "<img src=x onerror='window.bad=1'>"
 
 
@@ -33,6 +36,11 @@ def controls(value=0.4, seq=0, **more):
         "seq": seq,
         **more,
     }
+
+
+def card(name="krotov-hopfield"):
+    rule = rules.create(name)
+    return about(rule, rule.knobs())
 
 
 def bar(state="ready", **more):
@@ -96,7 +104,9 @@ def test_each_class_of_the_contract_stands_on_one_element(stage):
 
 def test_every_message_of_the_page_is_one_that_python_accepts(stage):
     stage.mount("bar", bar(back="a run"))
-    stage.mount("controls", controls(layers=["a", "b"], layer="a", **{"try": "a temperature"}))
+    stage.mount(
+        "controls", controls(layers=["a", "b"], layer="a", about=card(), **{"try": "a temperature"})
+    )
     stage.mount("weights", {"change": True, "pages": 3, "page": 1})
     content, data = frame()
     stage.tell("weights", content, data)
@@ -124,6 +134,8 @@ def test_every_message_of_the_page_is_one_that_python_accepts(stage):
     page.select_option("label:has-text('order') select", "wins")
     page.click("button[aria-label='next units']")
     page.click("button[data-mode=change]")
+    page.click(".hl-about")
+    page.keyboard.press("Escape")
     kinds = set()
     for message in stage.sent():
         part = stage.parts[message.pop("part")]
@@ -248,8 +260,10 @@ def test_texts_from_outside_stay_texts(stage):
         "title": HOSTILE, "words": HOSTILE, "knobs": [knob_view(hostile, 0.4)],
         "equation": [HOSTILE], "effect": HOSTILE, "refusal": {"name": "x", "text": HOSTILE},
         "edits": [{"step": HOSTILE, "text": HOSTILE, "note": HOSTILE}], "layers": [HOSTILE, "b"],
-        "about": {"title": HOSTILE, "history": HOSTILE, "equation": [HOSTILE],
-                  "knobs": [{"symbol": HOSTILE, "title": HOSTILE, "help": HOSTILE}]},
+        "about": {"title": HOSTILE, "summary": HOSTILE, "equation": [HOSTILE], "turned": HOSTILE,
+                  "lead": [{"heading": HOSTILE, "texts": [HOSTILE]}],
+                  "rest": [{"heading": HOSTILE, "texts": [HOSTILE, HOSTILE]}],
+                  "knobs": [dict.fromkeys(ROW, HOSTILE)]},
     })  # fmt: skip
     stage.mount("weights", {"title": HOSTILE, "sentence": HOSTILE, "chosen": 1,
                             "unit": {"number": 1, "rows": [[HOSTILE, HOSTILE]]}})  # fmt: skip
@@ -260,6 +274,66 @@ def test_texts_from_outside_stay_texts(stage):
     assert stage.page.locator(".hebblab-lab img").count() == 0
     assert HOSTILE in stage.page.locator(".hebblab-effect").inner_text()
     assert stage.page.evaluate("window.bad") is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 600), (400, 800)])
+def test_the_card_of_a_rule_is_read_without_scrolling_sideways(stage, width, height):
+    page = stage.page
+    page.set_viewport_size({"width": width, "height": height})
+    stage.mount("bar", bar())
+    stage.mount("controls", controls(about=card("som")))
+    page.focus(".hl-about")
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    said = dialog.inner_text()
+    for heading in ("History", "Where it settles", "At its limits", "Knobs", "With momentum"):
+        assert heading in said
+    for text in ("Kohonen, Biological", "a number from 0.1 to 50", "restart", "What all 24 units"):
+        assert text in said
+    assert dialog.locator("math").count() == 2
+    box = dialog.bounding_box()
+    assert (box["x"] >= 0, box["y"] >= 0) == (True, True)
+    assert box["x"] + box["width"] <= width
+    assert box["y"] + box["height"] <= height
+    assert dialog.evaluate("d => d.scrollWidth <= d.clientWidth && d.scrollHeight > d.clientHeight")
+    page.keyboard.press("End")
+    stage.wait("document.querySelector('dialog').scrollTop > 100")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    assert page.evaluate("document.activeElement.classList.contains('hl-about')")
+
+
+def test_the_picture_of_a_rule_comes_when_its_card_is_open(stage):
+    page = stage.page
+    stage.mount("bar", bar())
+    stage.mount("controls", controls(about=card()))
+    assert stage.sent("picture") == []
+    page.click(".hl-about")
+    assert stage.sent("picture") == [{"part": "controls", "do": "picture"}]
+    image = page.locator("dialog img")
+    assert image.get_attribute("alt").startswith("What the first 24 of 100 units learned")
+    # A late answer to another question changes nothing.
+    content, (data,) = picture(rules.create("som"))
+    stage.tell("controls", content, data)
+    assert image.get_attribute("src") is None
+    content, (data,) = picture(rules.create("krotov-hopfield"))
+    before = image.bounding_box()
+    stage.tell("controls", content, data)
+    stage.wait("document.querySelector('dialog img').naturalWidth === 178")
+    assert image.bounding_box() == before
+    assert (before["width"], before["height"]) == (356, 236)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    stage.tell("controls", content, data)
+    assert page.locator("img").count() == 0
+
+
+def test_a_rule_without_a_picture_asks_for_none(stage):
+    stage.mount("controls", controls(about=card() | {"picture": None}))
+    stage.page.click(".hl-about")
+    assert stage.page.locator("dialog[open]").count() == 1
+    assert stage.page.locator("dialog img").count() == 0
+    assert stage.sent("picture") == []
 
 
 def test_a_heartbeat_is_answered_at_once_and_silence_is_said(stage):

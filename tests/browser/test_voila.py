@@ -538,6 +538,28 @@ def test_a_projector_shows_everything_that_a_run_needs_without_scrolling(lab):
         lab.page.set_viewport_size({"width": 1280, "height": 800})
 
 
+def test_the_card_of_the_rule_on_view_stands_behind_about_this_rule(lab):
+    lab.choose("rule", "sanger")
+    lab.until("document.querySelector('.hl-knob-card h2').innerText === 'Sanger'")
+    about = lab.page.locator(".hl-about")
+    about.click()
+    lab.until("document.querySelector('dialog[open] img').naturalWidth === 178")
+    said = lab.page.locator("dialog[open]").inner_text()
+    for part in (
+        "i-th principal axis",
+        "What the first 24 of 100 units",
+        "Sanger, Neural Networks",
+    ):
+        assert part in said
+    steps = lab.steps
+    lab.keyboard.press(".")
+    lab.keyboard.press("Escape")
+    lab.page.wait_for_selector("dialog", state="detached")
+    assert about.evaluate("b => document.activeElement === b")
+    assert lab.steps == steps == 0
+    assert lab.page.evaluate("violations") == []
+
+
 def test_axe_finds_no_serious_fault_within_the_lab(lab):
     lab.press("start")
     lab.until_steps(10)
@@ -555,6 +577,7 @@ def test_axe_finds_no_serious_fault_within_the_lab(lab):
                   scheme == "dark")  # fmt: skip
         found[scheme] = faults(lab.page, ".hebblab-lab")
     lab.page.locator(".hl-about").click()
+    lab.until("document.querySelector('dialog[open] img').naturalWidth > 0")
     found["about"] = faults(lab.page, ".hebblab-lab")
     lab.keyboard.press("Escape")
     lab.choose("data", "fashion-mnist")

@@ -530,3 +530,23 @@ def test_a_closed_desk_leaves_no_thread_and_hears_nothing(room, until, threads):
     one.press("start")
     assert threads() == []
     assert one.session.state == "stopped"
+
+
+def test_whoever_opens_the_card_gets_the_picture_of_the_rule_on_view(room, monkeypatch):
+    one = room()
+    sent = []
+    monkeypatch.setattr(
+        one.parts.controls, "frame", lambda content, buffers: sent.append((content, buffers))
+    )
+    one.says(one.parts.controls, do="picture")
+    one.until(lambda: sent, "the picture")
+    ((content, (data,)),) = sent
+    assert content == {"type": "picture", "rule": "krotov-hopfield"}
+    assert data.startswith(b"\x89PNG")
+    one.choose("rule", "sanger")
+    one.until(lambda: one.controls["title"] == "Sanger", "the other rule")
+    assert one.controls["about"]["name"] == "sanger"
+    one.says(one.parts.controls, do="picture")
+    one.until(lambda: len(sent) == 2, "its picture")
+    assert sent[1][0]["rule"] == "sanger"
+    assert sent[1][1] != [data]

@@ -106,7 +106,7 @@ def test_a_small_move_of_a_calm_metric_is_written_so_that_both_sides_differ():
 
 
 def test_every_metric_of_the_history_has_plain_words():
-    live = pytest.importorskip("hebblab.live.frames")
+    live = pytest.importorskip("hebblab.live.reading")
     known = set(MEASURES)
     assert known == set(live.HISTORY) - {"step", "epoch"}
     assert all("_" not in measure.words for measure in MEASURES.values())

@@ -272,6 +272,6 @@ def test_a_range_grows_at_once_and_shrinks_only_when_it_stands_empty():
 
 
 def test_panels_read_what_a_live_reading_has():
-    frames = pytest.importorskip("hebblab.live.frames")
-    known = {f.name for f in fields(frames.Reading)}
+    read = pytest.importorskip("hebblab.live.reading")
+    known = {f.name for f in fields(read.Reading)}
     assert set(vars(reading())) <= known

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hebblab.live.edits import Edit
-from hebblab.live.frames import Reader
 from hebblab.live.loop import Loop
+from hebblab.live.reading import Reader
 from hebblab.live.recorder import Recorder
 from hebblab.live.run import Run
 

@@ -92,7 +92,120 @@ def test_rows_are_the_true_patches_and_responses_are_the_convolution(drawn):
         assert torch.allclose(responses, expected, atol=1e-12)
         pieces = torch.cat([piece.clone() for piece in view.chunks(x, Scratch(), group)])
         assert torch.equal(pieces, rows)
+        scratch = Scratch()
+        for _ in range(2):  # a kept buffer holds what the last user left in it
+            turned = [one.clone() for one in view.chunks(x, scratch, group, turned=True)]
+        assert torch.equal(view.straight(torch.cat(turned)), rows)
+        weights = view.weights(group, turned=True)
+        assert torch.equal(view.straight(weights), view.weights(group))
+        assert torch.allclose(torch.cat(turned) @ weights.T, responses, atol=1e-12)
     assert view.positions(tuple(x.shape)) * len(x) == len(rows)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@given(convolutions(), st.integers(0, 1000), st.floats(0.05, 1.0))
+@settings(derandomize=True, max_examples=120, deadline=None)
+def test_patches_at_drawn_places_are_those_rows_and_none_else(drawn, seed, share):
+    layer, x = drawn
+    view = LayerView(layer)
+    total = len(x) * view.positions(tuple(x.shape))
+    count = max(1, int(share * total))
+    places = view.places(x, count, torch.Generator().manual_seed(seed))
+    if count == total:
+        assert places is None
+        return
+    assert len(places) == count
+    assert len(places.unique()) == count
+    assert 0 <= int(places.min()) <= int(places.max()) < total
+    again = view.places(x, count, torch.Generator().manual_seed(seed))
+    assert torch.equal(places, again)
+    for group in range(view.groups):
+        expected = view.inputs(x, group)[places]
+        for turned in (False, True):
+            pieces = view.chunks(x, Scratch(), group, turned=turned, places=places)
+            rows = torch.cat([piece.clone() for piece in pieces])
+            assert torch.equal(view.straight(rows, turned=turned), expected)
+
+
+def test_every_place_is_drawn_as_often():
+    view = LayerView(nn.Conv2d(1, 2, 3, bias=False))
+    x = torch.zeros(2, 1, 5, 5)
+    generator = torch.Generator().manual_seed(0)
+    for count, runs in ((3, 3000), (12, 1000)):
+        drawn = torch.cat([view.places(x, count, generator) for _ in range(runs)])
+        counts = torch.bincount(drawn, minlength=18)
+        expected = count * runs / 18
+        assert float((counts - expected).abs().max()) < 5 * expected**0.5
+
+
+def test_places_are_drawn_in_pieces_too(monkeypatch):
+    monkeypatch.setattr("hebblab.nn.layers.CHUNK", 7)
+    view = LayerView(nn.Conv2d(2, 4, 3, padding=1, bias=False))
+    x = torch.rand(3, 2, 6, 5, generator=torch.Generator().manual_seed(0))
+    places = view.places(x, 20, torch.Generator().manual_seed(0))
+    pieces = [piece.clone() for piece in view.chunks(x, Scratch(), places=places)]
+    assert [len(piece) for piece in pieces] == [7, 7, 6]
+    assert torch.equal(torch.cat(pieces), view.inputs(x)[places])
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_ready_patches_are_rows_as_they_are(monkeypatch, groups):
+    monkeypatch.setattr("hebblab.nn.layers.CHUNK", 7)
+    layer = nn.Conv2d(4, 6, 3, groups=groups, padding=1, bias=False)
+    view = LayerView(layer)
+    x = torch.rand(20, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    ready = x.flatten(1)
+    view.check(ready)
+    places = view.places(ready, 5, torch.Generator().manual_seed(0))
+    for group in range(groups):
+        own = x.view(20, groups, -1)[:, group]
+        assert torch.equal(view.inputs(ready, group), own)
+        for turned in (False, True):
+            for some, wanted in ((None, own), (places, own[places])):
+                pieces = view.chunks(ready, Scratch(), group, turned=turned, places=some)
+                rows = torch.cat([piece.clone() for piece in pieces])
+                assert torch.equal(view.straight(rows, turned=turned), wanted)
+    with pytest.raises(InvalidValue, match=r"Inputs \(20, 35\) do not fit"):
+        view.check(ready[:, 1:])
+
+
+def test_a_convolution_learns_from_ready_patches_what_it_learns_from_their_images():
+    x = torch.rand(40, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    moved = []
+    for inputs in (x, x.flatten(1)):
+        torch_layer = nn.Conv2d(3, 8, 5, bias=False)
+        model = nn.Sequential(torch_layer)
+        trainer = HebbianTrainer(
+            model, rules.create("soft-wta"), Local(model.named_parameters()), None, seed=3
+        )
+        trainer.run([inputs], epochs=1)
+        moved.append(torch_layer.weight.detach().clone())
+    assert torch.allclose(*moved, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", sorted(rules.available()))
+def test_memory_has_a_bound_whatever_the_batch(name):
+    generator = torch.Generator().manual_seed(0)
+    taken = []
+    for images in (100, 400):
+        layer = nn.Conv2d(4, 16, 3, padding=1, padding_mode="reflect", groups=2, bias=False)
+        model = nn.Sequential(layer)
+        trainer = HebbianTrainer(
+            model, rules.create(name), Local(model.named_parameters(), lr=0.01), None
+        )
+        trainer.run([torch.rand(images, 4, 8, 8, generator=generator)], epochs=1)
+        taken.append(trainer.learners["0"].scratch.bytes)
+    assert taken[0] == taken[1]
+    fan_in, units = 18, 8
+    padded = 64 * 2 * 10 * 10
+    assert taken[0] <= 4 * (4096 * (fan_in + 16 * units) + padded + 4 * units * (fan_in + units))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "circular"])
+def test_padding_beyond_the_image_is_refused(mode):
+    view = LayerView(nn.Conv2d(1, 2, 3, padding=4, padding_mode=mode, bias=False), "conv")
+    with pytest.raises(InvalidValue, match=f"{mode.capitalize()} padding needs more pixels"):
+        view.inputs(torch.zeros(1, 1, 3, 3))
 
 
 RULES = [

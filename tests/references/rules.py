@@ -15,11 +15,28 @@ def signed_power(weights, p):
     return np.array([[math.copysign(abs(v) ** (p - 1), v) for v in w] for w in weights])
 
 
-def krotov_hopfield(inputs, weights, delta=0.4, k=2, p=2.0, reduction="max", precision_floor=1e-30):
+def rounded(values, precision):
+    """To the 8 significant bits of a bfloat16, halves to even."""
+    if precision == "float32":
+        return values
+    parts, exponents = np.frexp(values)
+    return np.ldexp(np.round(parts * 256) / 256, exponents)
+
+
+def krotov_hopfield(
+    inputs,
+    weights,
+    delta=0.4,
+    k=2,
+    p=2.0,
+    reduction="max",
+    precision_floor=1e-30,
+    precision="float32",
+):
     summed = np.zeros(weights.shape)
-    powered = signed_power(weights, p)
+    powered = rounded(signed_power(weights, p), precision)
     for x in inputs:
-        responses = [dot(row, x) for row in powered]
+        responses = [dot(row, rounded(x, precision)) for row in powered]
         rank = order(responses)
         for i, g in ((rank[0], 1.0), (rank[k - 1], -delta)):
             summed[i] += g * (x - responses[i] * weights[i])

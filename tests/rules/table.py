@@ -1,7 +1,7 @@
 """One row per rule: its second reading, settings to compare at, and what is known of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 
 import torch
@@ -18,8 +18,8 @@ COMPETITIONS = ("none", "hard", "graded", "softmax", "proportional", "relu")
 class Row:
     """What the conformance suite knows of a rule.
 
-    `tied` holds settings in which units compete, for ties; `huge` the largest inputs that stay
-    finite in float32; `idle` knobs that may do nothing.
+    `tied` holds settings in which units compete, for ties; `huge` the largest factor by which
+    inputs stay finite in float32.
     """
 
     name: str
@@ -28,7 +28,6 @@ class Row:
     tied: tuple[dict, ...] = ({},)
     huge: float = 1e15
     moves_without_input: bool = False
-    idle: tuple[str, ...] = field(default=())
 
     def read(self, inputs, weights, **knobs):
         """The second reading, of tensors."""
@@ -66,6 +65,8 @@ TABLE = (
             *each(p=(2.0, 2.5, 3.0, 4.0), k=(2, 3, 7), delta=(0.4, 0.0)),
             *each(reduction=HELD, p=(3.0,), k=(3,)),
             {"precision_floor": 1e-3, "delta": 2.0},
+            {"precision": "bfloat16"},
+            {"precision": "bfloat16", "p": 3.0, "k": 3},
         ),
         (
             facts.krotov_hopfield_settles_at_the_mean_at_p_norm_one,
@@ -210,7 +211,6 @@ TABLE = (
             facts.hebbian_anti_hebbian_begins_as_twice_the_distance_to_the_power_step,
         ),
         moves_without_input=True,
-        idle=("tau",),
     ),
 )
 

@@ -2,7 +2,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hebblab.rules.equations import ATTRIBUTES, ELEMENTS, mathml
+from hebblab import rules
+from hebblab.rules.equations import ATTRIBUTES, ELEMENTS, mathml, textual
 
 MATH = "{http://www.w3.org/1998/Math/MathML}"
 
@@ -85,3 +86,25 @@ def test_a_huge_text_is_cut():
 
 def test_an_empty_equation_has_no_lines():
     assert mathml("") == []
+
+
+@pytest.mark.parametrize("name", rules.available())
+def test_equations_of_ours_are_read_whole(name):
+    text = textual(rules.get(name).equation)
+    assert text.startswith(("Δw_i =", "ΔW ="))
+    assert not set("\\{}") & set(text)
+
+
+@pytest.mark.parametrize(
+    ("latex", "plain"),
+    [
+        (r"w_i^2 \, y x^\top", "w_i² y xᵀ"),
+        (r"\sum\nolimits_{j \le i} u_j", "Σ_(j ≤ i) u_j"),
+        (r"\big( \exp(-x) \big) \pm \tanh(\lambda)", "(exp(-x)) ± tanh(λ)"),
+        (r"\tfrac{1}{\tau} M", "1/τ M"),
+        (r"a = b \qquad c = d", "a = b\nc = d"),
+        (r"\mathcal{a} + \Omega", "\\mathcala + Ω"),
+    ],
+)
+def test_an_equation_in_plain_text(latex, plain):
+    assert textual(latex) == plain

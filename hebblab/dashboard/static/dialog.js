@@ -52,7 +52,7 @@ export function ruleDialog(about) {
     image && h("figure", {}, image, h("figcaption", { class: "hl-help" }, caption)),
     h("div", { class: "hl-math" }, ...equations(about.equation)),
     ...(about.lead || []).map(section),
-    knobs.length ? h("div", { class: "hl-about-knobs" }, h("h3", {}, "Knobs"), table) : null,
+    knobs.length ? h("div", { class: "hl-about-knobs" }, h("h3", {}, "Knobs"), table, h("p", { class: "hl-help" }, about.turned)) : null,
     ...(about.rest || []).map(section),
   );
   made.classList.add("hl-about-rule");

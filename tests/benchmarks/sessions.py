@@ -1,0 +1,69 @@
+"""What of a rule's speed arrives in a session."""
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import torch
+
+import hebblab as hl
+from hebblab.data import Batches
+
+_STEPS, _ROUNDS = 20, 7
+
+
+def lines() -> Iterator[str]:
+    """Yield a table of the step rate in a session by that of the bare rule."""
+    yield "| rule, `dense-2000`, batch 100 | bare, steps/s | in a `Session` | goal |"
+    yield "| --- | ---: | ---: | ---: |"
+    for name in hl.rules.available():
+        bare, ratio = rate(name)
+        yield f"| {name} | {bare:.0f} | {ratio:.2f} | ≥ 0.9 |"
+    yield ""
+
+
+def rate(name: str) -> tuple[float, float]:
+    """Return steps a second of the rule at its layer alone, and the session's rate by it.
+
+    Both take batches of the same digits, with the same options of the layer; CPU time of the
+    process, in turn.
+    """
+    with hl.Session("mnist-krotov", rule=name, network="dense-2000", endless=True) as session:
+        session.step(3)
+        learner = session.trainer.learners["hidden"]
+        rule = hl.rules.create(name, **learner.rule.values())
+        layer = torch.nn.Linear(784, 2000, bias=False)
+        model = torch.nn.Sequential(torch.nn.Flatten())
+        model.add_module("hidden", layer)
+        with torch.no_grad():
+            layer.weight.copy_(session.weights().flatten(1))
+        optimizer = hl.Local(model.named_parameters(), lr=learner.rate)
+        trainer = hl.HebbianTrainer(
+            model, rule, optimizer, None, initialize=False, options=learner.options
+        )
+        generator = torch.Generator().manual_seed(0)
+        batches = Batches(session.dataset.train, session.recipe.batch_size, generator)
+
+        def endless() -> Iterator[torch.Tensor]:
+            while True:
+                for images, _ in batches:
+                    yield images
+
+        source = endless()
+
+        def bare() -> None:
+            for _ in range(_STEPS):
+                trainer.learn("hidden", next(source).flatten(1))
+
+        def live() -> None:
+            session.step(_STEPS)
+
+        taken: dict[str, list[float]] = {"bare": [], "live": []}
+        bare()
+        for _ in range(_ROUNDS):
+            for what, task in (("bare", bare), ("live", live)):
+                started = time.process_time()
+                task()
+                taken[what].append(time.process_time() - started)
+    alone, lived = (statistics.median(taken[what]) for what in ("bare", "live"))
+    return _STEPS / alone, alone / lived
