@@ -13,6 +13,7 @@ _NAMES = {
     "WrongState": "errors",
     "DataUnavailable": "errors",
     "Diverged": "errors",
+    "NotFinite": "errors",
     "Knob": "knobs",
     "knob": "knobs",
     "Images": "data",
@@ -57,6 +58,7 @@ __all__ = [
     "LayerOptions",
     "LayerView",
     "Local",
+    "NotFinite",
     "ProbeResult",
     "RePU",
     "Recipe",
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
         Diverged,
         HebblabError,
         InvalidValue,
+        NotFinite,
         UnknownName,
         WrongState,
     )

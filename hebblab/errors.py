@@ -28,6 +28,10 @@ class Diverged(HebblabError, ArithmeticError):
     """Weights that would leave the finite numbers; the last finite ones are kept."""
 
 
+class NotFinite(InvalidValue, Diverged):
+    """Inputs that hold NaN or infinite values, which would take the weights along."""
+
+
 def shown(value: object, limit: int = 60) -> str:
     """Return a short, safe rendering of any value for an error text.
 

@@ -12,6 +12,8 @@ from hebblab.errors import shown, unknown
         (errors.WrongState, RuntimeError),
         (errors.DataUnavailable, OSError),
         (errors.Diverged, ArithmeticError),
+        (errors.NotFinite, errors.InvalidValue),
+        (errors.NotFinite, errors.Diverged),
     ],
 )
 def test_each_error_is_ours_and_pythons(kind, builtin):

@@ -89,7 +89,7 @@ def test_committed_without_outputs_small_and_valid(name):
 
 
 def test_every_notebook_is_run_below():
-    assert NAMES == ["first-lesson.ipynb", "lab.ipynb", "quickstart.ipynb"]
+    assert NAMES == ["first-lesson.ipynb", "lab.ipynb", "quickstart.ipynb", "rules.ipynb"]
 
 
 def test_lab_shows_the_dashboard(executed):
@@ -139,3 +139,26 @@ def test_first_lesson(executed):
     assert 91 < learned < 97
     assert 87 < raw < 91
     assert 83 < random < 88
+
+
+def test_rules(executed):
+    cells = executed("rules.ipynb")
+    pages = [
+        one.data["text/html"]
+        for name in ("bound", "components", "winners", "push")
+        for one in cells[name].outputs
+    ]
+    listed = re.findall(r"'([\w-]+)'", said(cells["list"]))
+    assert len(listed) >= 14
+    # A rule that joins the package has to join the notebook.
+    assert sorted(re.search(r"<code>([\w-]+)</code>", page)[1] for page in pages) == listed
+    for page in pages:
+        assert "data:image/png;base64," in page
+        assert "<math" in page
+        assert "Where its sources disagree" in page
+    assert "image/png" in shown(cells["run"])
+    (own,) = (one.data["text/html"] for one in cells["own"].outputs)
+    assert "Leaky winner" in own
+    assert "<img" not in own
+    (report,) = (one.data["text/html"] for one in cells["check"].outputs)
+    assert "passes all" in report

@@ -114,9 +114,10 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_notebooks(wheel):
         if path.is_file() and "__pycache__" not in path.parts
     ]
     notebooks = [f"hebblab/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
-    assert len(notebooks) == 3
+    assert len(notebooks) == 4
     assert set(package) | set(notebooks) <= inside
-    for name in ("py.typed", "presets/mnist-krotov.toml", "dashboard/static/weights.js"):
+    kinds = ("presets/mnist-krotov.toml", "dashboard/static/weights.js", "rules/pictures/oja.png")
+    for name in ("py.typed", *kinds):
         assert f"hebblab/{name}" in inside
     assert any(re.fullmatch(r"hebblab/serving/template/.*\.html\.j2", name) for name in inside)
     assert any(name.endswith("licenses/LICENSE") for name in inside)
@@ -203,12 +204,14 @@ def test_links_within_the_repository_lead_somewhere(name):
 
 def test_the_readmes_python_runs(capsys):
     blocks = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     space: dict = {"__name__": "readme"}
     try:
         for text in blocks:
             exec(compile(text, "README.md", "exec"), space)
         assert 0.9 < float(capsys.readouterr().out.split()[0]) < 1
+        change, grown = space["change"], space["layer"].weight.grad
+        assert (grown + change).abs().max() < 1e-4 * change.abs().max()
         assert "leaky" in hebblab.rules.available()
     finally:
         hebblab.rules.unregister("leaky")

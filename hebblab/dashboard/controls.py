@@ -1,12 +1,16 @@
 """The left column: the rule, its equation, its knobs, and what edits did."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from hebblab.knobs import Knob
 
 from .esm import esm
 from .parts import Check, Part, flag, knob_value, whole, words
+
+IN_SIGHT = 7
+_FOR_PROBE = ("n",)
 
 
 class Controls(Part):
@@ -31,7 +35,7 @@ class Controls(Part):
         {"name", "symbol", "title", "help": str, "low", "high", "slider_low", "slider_high",
          "step": number or None, "scale": "linear" | "log" | "integer" | "choice" | "switch",
          "choices": [str, ...], "value": number | str | bool, "text": str,
-         "group": "rule" | "probe", "advanced": bool, "disabled": bool, "reason": str}
+         "group": "rule" | "world" | "probe", "advanced": bool, "disabled": bool, "reason": str}
 
     Events::
 
@@ -75,6 +79,35 @@ class Controls(Part):
     }
 
 
+def grouped(knobs: Mapping[str, Knob], world: Container[str]) -> dict[str, tuple[Knob, str]]:
+    """Return each knob with its group, at most seven of them in sight.
+
+    Where there are more, those that matter least go under "more": what changes activations and no
+    weights, switches of the world, what cannot be turned now, and then the last of the rule's.
+
+    Args:
+        knobs: By name, the rule's before the others.
+        world: Names of those that change the inputs.
+    """
+    group = {
+        name: "world" if name in world else "probe" if name in _FOR_PROBE else "rule"
+        for name in knobs
+    }
+
+    def weight(name: str) -> tuple[bool, bool, bool, bool]:
+        knob, of = knobs[name], group[name]
+        switched = of == "world" and knob.scale == "switch"
+        needed = of == "world" or name == "learning_rate"
+        return of == "probe", switched, not knob.live, not needed
+
+    plain = sorted((name for name, knob in knobs.items() if not knob.advanced), key=weight)
+    seen = set(plain[:IN_SIGHT])
+    return {
+        name: (knob if name in seen else replace(knob, advanced=True), group[name])
+        for name, knob in knobs.items()
+    }
+
+
 def knob_view(
     knob: Knob,
     value: float | int | str | bool,
@@ -88,7 +121,8 @@ def knob_view(
     Args:
         knob: The declaration.
         value: What it is now.
-        group: "rule", or "probe" for what changes activations and no weights.
+        group: "rule"; "probe" for what changes activations and no weights; or "world" for what
+            changes the inputs.
         disabled: Whether it cannot be turned now.
         reason: Why not, in place of its sentence.
     """

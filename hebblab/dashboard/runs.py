@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 
 from hebblab import data, presets
-from hebblab.data import Dataset
+from hebblab.data import Dataset, worlds
 from hebblab.errors import unknown
 from hebblab.live import Session
 from hebblab.recipes import Recipe
+
+from .choices import carried
+
+_PLANE = (2,)
+_SLOW = 10.0  # steps a second at which arrows can be followed
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,13 @@ class Runs:
             dataset = _at_hand(recipe.data, session)
             made = Session(recipe, dataset=dataset, endless=True, speed=recipe.speed)
         else:
-            dataset = _at_hand(name, session) if what == "data" else session.dataset
-            made = Session(session.recipe, dataset=dataset, **{what: name}, speed=session.speed)
+            dataset = _at_hand(name if what == "data" else session.recipe.data, session)
+            before = session.dataset.image_shape
+            after = _PLANE if dataset is None else dataset.image_shape
+            changes = carried(what, name, session.recipe, before, after)
+            slow = after == _PLANE != before and (session.speed or _SLOW) >= _SLOW
+            speed = _SLOW if slow else session.speed
+            made = Session(session.recipe, dataset=dataset, **changes, speed=speed)
         self._show(Kept(made, True, preset_of(made.recipe)))
 
     def back(self) -> bool:
@@ -109,13 +119,17 @@ def preset_of(recipe: Recipe) -> str:
     return recipe.name if same == recipe else ""
 
 
-def _at_hand(name: str, session: Session) -> Dataset:
-    """Return a data set by name; a page waits for no download, and names no path.
+def _at_hand(name: str, session: Session) -> Dataset | None:
+    """Return a data set by name, None for a world, which a session draws from its own seed.
+
+    A page waits for no download, and names no path.
 
     Raises:
         UnknownName: It is no named set, and not the one in use.
         DataUnavailable: It is not here, with the command that gets it.
     """
+    if name in worlds.available():
+        return None
     if name == session.recipe.data:
         return session.dataset
     if name not in data.available():

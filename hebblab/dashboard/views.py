@@ -1,16 +1,16 @@
 """What the page is told of a session: plain values, every text ready to be shown."""
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from hebblab import data, presets, rules
+from hebblab.data import worlds
+from hebblab.knobs import Knob, Value
 from hebblab.live import Mark, Reading, Session
-from hebblab.nn import networks
 from hebblab.rules.equations import mathml
 
 from .about import about
-from .controls import knob_view
+from .choices import choices
+from .controls import grouped, knob_view
 from .panels.series import subscript
 from .plane import angle, shows
 from .theme import percent
@@ -23,7 +23,6 @@ _SPEED_WORDS = {
     "full": "as fast as it goes",
 }
 _LOG = 50
-_FOR_PROBE = {"n"}
 
 
 def bar(session: Session, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +37,7 @@ def bar(session: Session, more: Mapping[str, Any]) -> dict[str, Any]:
     running = state == "running"
     resting = state in ("ready", "paused")
     return {
-        "choices": _choices(session, more["preset"]),
+        "choices": choices(session, more["preset"]),
         "can": {
             "start": resting,
             "pause": running,
@@ -76,6 +75,8 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
     knobs, values = session.knobs(layer), session.values(layer)
     rule = session.rule(layer)
     symbols = [knob.symbol for knob in knobs.values()]
+    points = session.recipe.data in worlds.available()
+    world = worlds.get(session.recipe.data).declared() if points else {}
     over = session.state in ("finished", "failed", "stopped")
     reason = f"The run is {session.state}." if over else ""
     cooler = "temperature" not in knobs and rule.name == "krotov-hopfield"
@@ -88,11 +89,11 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
             knob_view(
                 knob,
                 values[name],
-                group="probe" if name in _FOR_PROBE else "rule",
+                group=group,
                 disabled=over or not knob.live,
-                reason=reason or ("" if knob.live else "Needs a fresh start."),
+                reason=reason or ("" if knob.live else _fixed(knob, values[name])),
             )
-            for name, knob in knobs.items()
+            for name, (knob, group) in grouped(knobs, world).items()
         ],
         "seq": more["seq"],
         "refusal": more["refusal"],
@@ -102,7 +103,7 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
         "try_help": "Switches to soft winner-take-all, in which all units share an image."
         if cooler
         else "",
-        "edits": [_entry(mark) for mark in reversed(session.marks[-_LOG:])],
+        "edits": [_entry(mark, session) for mark in reversed(session.marks[-_LOG:])],
         "effect": more["effect"],
     }
 
@@ -146,46 +147,6 @@ def sentence(units: int, arrows: bool = False) -> str:
     )
 
 
-@cache
-def preset_options() -> list[dict[str, str]]:
-    """Return the presets as options, with what one should see."""
-    return [
-        {"value": name, "label": name, "title": presets.get(name).expect}
-        for name in presets.available()
-    ]
-
-
-def _choices(session: Session, preset: str) -> dict[str, Any]:
-    recipe = session.recipe
-    rule = next(iter(recipe.rules.values()))["rule"]
-    names: dict[str, tuple[str, list[Any]]] = {
-        "preset": (preset, preset_options() if preset else [_OWN, *preset_options()]),
-        "rule": (rule, [_rule_option(name) for name in rules.available()]),
-        "data": (recipe.data, _with(recipe.data, data.available())),
-        "network": (recipe.network, _with(recipe.network, networks.available())),
-    }
-    return {
-        what: {"value": value, "options": options, "disabled": False}
-        for what, (value, options) in names.items()
-    }
-
-
-_OWN = {"value": "", "label": "your own", "title": "a preset that was changed"}
-
-
-def _rule_option(name: str) -> dict[str, str]:
-    rule = rules.get(name)
-    return {
-        "value": name,
-        "label": rule.title or name,
-        "title": (rule.__doc__ or "").strip().split("\n")[0],
-    }
-
-
-def _with(name: str, known: tuple[str, ...]) -> list[str]:
-    return list(known) if name in known else [name, *known]
-
-
 def _speed(speed: float | None) -> dict[str, Any]:
     options = [{"value": value, "label": words} for value, words in _SPEED_WORDS.items()]
     for value, known in SPEEDS.items():
@@ -215,10 +176,17 @@ def _left(session: Session, rate: float) -> str:
     return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
 
 
-def _entry(mark: Mark) -> dict[str, str]:
+def _fixed(knob: Knob, value: Value) -> str:
+    """Say why a knob cannot be turned, and how a run gets another value."""
+    return f"Fixed in a run: hl.Session(…, {knob.name}={value}) begins with it."
+
+
+def _entry(mark: Mark, session: Session) -> dict[str, str]:
     name, _, new = mark.text.rpartition(" ")
     text = mark.text if "," in mark.text else f"{name} {mark.old} → {new}"
-    return {"step": f"step {mark.step:,}", "text": text, "note": mark.edit.note}
+    layer = mark.edit.layer
+    where = f" · {layer}" if layer is not None and len(session.layers) > 1 else ""
+    return {"step": f"step {mark.step:,}{where}", "text": text, "note": mark.edit.note}
 
 
 def _answers(wins: Any, classes: tuple[str, ...]) -> str:
@@ -229,4 +197,4 @@ def _answers(wins: Any, classes: tuple[str, ...]) -> str:
     return ", ".join(f"{classes[c][:24]} {100 * wins[c] / total:.0f} %" for c in best if wins[c])
 
 
-__all__ = ["SPEEDS", "bar", "controls", "preset_options", "sentence", "unit"]
+__all__ = ["SPEEDS", "bar", "controls", "sentence", "unit"]

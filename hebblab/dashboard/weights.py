@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from .esm import esm
-from .mosaics import MODES, ORDERS, SCALES
+from .gallery import MODES, ORDERS, SCALES
 from .parts import Check, Part, one_of, whole, whole_or_none
 
 
@@ -17,6 +17,8 @@ class Weights(Part):
          "sentence": str,                           # the sentence over the images, or ""
          "scale": one of SCALES, "order": one of ORDERS, "mode": one of MODES,
          "change": bool,                            # whether there is a change to show (ΔW)
+         "deep": bool,                              # whether all of MODES can be shown
+         "doing": str,                              # what is being computed, or why it cannot be
          "page": int, "pages": int,                 # from 0
          "chosen": int or None,                     # number of the chosen unit
          "unit": {"number": int, "rows": [[label, value], ...]} or None}
@@ -25,11 +27,12 @@ class Weights(Part):
     norm, share active, answers to.
 
     A frame is `frame({"type": "frame", "id": int, "run": any, "edit": int, **picture.meta},
-    [picture.data])`, with a `Picture` from `mosaics.Gallery.paint`, or, where inputs have two
-    numbers, from `plane.Plane.paint`. `run` names the run and `edit` counts its gestures: when
-    `edit` changes, the frame before is kept for the blink. The page answers each frame, also one
-    that it cannot read, with its `id`: after painting it, or, where nobody sees the page, without
-    painting and at most once a second. After a hello a whole frame is due, whatever was in flight.
+    [picture.data, picture.close])`, with a `Picture` from `gallery.Gallery.paint`, or, where
+    inputs have two numbers, from `plane.Plane.paint`. `run` names the run and `edit` counts its
+    gestures: when `edit` changes, the frame before is kept for the blink. The page answers each
+    frame, also one that it cannot read, with its `id`: after painting it, or, where nobody sees
+    the page, without painting and at most once a second. After a hello a whole frame is due,
+    whatever was in flight.
 
     Events::
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import InvalidValue
+from hebblab.evaluation.intervals import Score
 
 PENALTY = 1e-3
 ITERATIONS = 100
@@ -18,25 +19,53 @@ _GAIN = 1e-7  # of the objective in one iteration, relative
 
 @dataclass(frozen=True, eq=False)
 class Readout:
-    """A fitted softmax readout.
+    """A fitted linear readout.
 
     Attributes:
         weights: (classes, features), for standardised features.
         bias: (classes,).
         mean: (features,), of the training features.
         scale: (features,), one over their standard deviation; 0 where a feature is constant.
+        method: "softmax" or "ridge", how it was fitted.
+        penalty: λ it was fitted with.
     """
 
     weights: Tensor
     bias: Tensor
     mean: Tensor
     scale: Tensor
+    method: str = "softmax"
+    penalty: float = PENALTY
 
     def predict(self, features: Tensor) -> Tensor:
         """Return the class of each row of `features` (samples, features), int64 (samples,)."""
+        return self._scores(features).argmax(0)
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Return the probability of each class, (samples, classes).
+
+        Raises:
+            InvalidValue: The readout is a ridge regression, whose scores are none.
+        """
+        if self.method != "softmax":
+            raise InvalidValue(
+                'A ridge readout has scores but no probabilities. Fit one with method="softmax".'
+            )
+        return torch.softmax(self._scores(features), 0).T
+
+    def accuracy(self, features: Tensor, labels: Tensor) -> Score:
+        """Return the share of rows that get their own label, with its interval.
+
+        Raises:
+            InvalidValue: There is no row, or not one label for each.
+        """
+        if len(features) != len(labels):
+            raise InvalidValue(f"There are {len(features):,} rows and {len(labels):,} labels.")
+        return Score.of(self.correct(features, labels), len(labels))
+
+    def _scores(self, features: Tensor) -> Tensor:
         folded = self.weights * self.scale
-        scores = torch.mm(folded, features.T).add_((self.bias - folded @ self.mean)[:, None])
-        return scores.argmax(0)
+        return torch.mm(folded, features.T).add_((self.bias - folded @ self.mean)[:, None])
 
     def correct(self, features: Tensor, labels: Tensor) -> int:
         """Return how many rows of `features` get their own label."""
@@ -50,11 +79,12 @@ def fit_softmax_(
     penalty: float = PENALTY,
     iterations: int = ITERATIONS,
     report: Callable[[int, int], None] | None = None,
+    start: Readout | None = None,
 ) -> Readout:
     r"""Fit a multinomial logistic regression and return it; `features` are standardised in place.
 
     Minimises \(-\frac1n \sum_b \ln \operatorname{softmax}(W x_b + c)_{y_b} + \lambda \|W\|^2\)
-    from zero by L-BFGS with the gradient written out. Scores are linear in the weights, so the
+    by L-BFGS with the gradient written out. Scores are linear in the weights, so the
     line search moves along stored scores and each iteration costs two products with the features.
     Nothing is drawn at random. In place, because at 2000 features of 50,000 images a copy would
     be 400 MB.
@@ -66,6 +96,7 @@ def fit_softmax_(
         penalty: λ, above 0.
         iterations: Most iterations; fewer where the objective no longer falls.
         report: Called as (done, iterations) after each; what it raises ends the fit.
+        start: Where to begin, such as the readout of a neighbouring penalty; by default at zero.
 
     Raises:
         InvalidValue: Features that are not finite, or no sample.
@@ -80,6 +111,10 @@ def fit_softmax_(
     mean, scale = _standardise_(features)
     problem = _Softmax(features, labels, classes, penalty)
     point = features.new_zeros(classes * (features.shape[1] + 1))
+    if start is not None:
+        weights, bias = problem.parts(point)
+        weights.copy_(start.weights)
+        bias.copy_(start.bias)
     scores = problem.scores(point)
     value, gradient = problem.value_and_gradient(point, scores)
     memory: list[tuple[Tensor, Tensor, float]] = []
@@ -101,7 +136,7 @@ def fit_softmax_(
         if float(gradient.abs().max()) <= _SLOPE or before - value <= _GAIN * abs(before):
             break
     weights, bias = problem.parts(point)
-    return Readout(weights.clone(), bias.clone(), mean, scale)
+    return Readout(weights.clone(), bias.clone(), mean, scale, penalty=penalty)
 
 
 class _Softmax:

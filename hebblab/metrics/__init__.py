@@ -2,12 +2,8 @@
 
 from hebblab.metrics.activations import ActivationStatistics, activation_statistics
 from hebblab.metrics.mosaics import Mosaic, mosaic
-from hebblab.metrics.receptive import (
-    ReceptiveWindow,
-    back_projection,
-    best_patches,
-    receptive_window,
-)
+from hebblab.metrics.places import BestPlaces, best_patches, best_places
+from hebblab.metrics.receptive import ReceptiveWindow, back_projection, receptive_window
 from hebblab.metrics.sheet import (
     SheetCosines,
     quantisation_error,
@@ -34,6 +30,7 @@ from hebblab.metrics.weights import (
 
 __all__ = [
     "ActivationStatistics",
+    "BestPlaces",
     "Convergence",
     "Histogram",
     "Mosaic",
@@ -43,6 +40,7 @@ __all__ = [
     "activation_statistics",
     "back_projection",
     "best_patches",
+    "best_places",
     "convergence",
     "effective_rank",
     "histogram",

@@ -7,9 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue, shown
-from hebblab.metrics.crops import crops
 from hebblab.metrics.linear import Path, Size, back, kernel, path_to, reach
-from hebblab.nn.modes import evaluating
 
 _CHUNK = 2**24  # numbers at once, 64 MB in float32
 
@@ -61,7 +59,7 @@ def receptive_window(
                 f"Layer {layer!r} is Linear, so its units see the whole image: give image_shape, "
                 "(channels, height, width)."
             )
-        _, height, width = _image_shape(image_shape)
+        _, height, width = picture_size(image_shape)
         return ReceptiveWindow((height, width), (height, width), (0, 0))
     return _window(path)
 
@@ -104,9 +102,9 @@ def back_projection(
     True
     """
     path = path_to(network, layer)
-    shape = _image_shape(image_shape)
+    shape = picture_size(image_shape)
     shapes = path.shapes(shape)
-    chosen = _units(units, len(path.layer.weight))
+    wanted = chosen(units, len(path.layer.weight))
     if path.flat:
         size: Size = (shape[1], shape[2])
     else:
@@ -114,70 +112,10 @@ def back_projection(
     largest = max(shape[0] * size[0] * size[1], *(one.numel() for one in shapes))
     each = max(1, _CHUNK // largest)
     with torch.no_grad():
-        found = path.layer.weight.new_empty(len(chosen), shape[0], *size)
-        for first in range(0, len(chosen), each):
-            found[first : first + each] = _projected(path, shapes, chosen[first : first + each])
+        found = path.layer.weight.new_empty(len(wanted), shape[0], *size)
+        for first in range(0, len(wanted), each):
+            found[first : first + each] = _projected(path, shapes, wanted[first : first + each])
     return found
-
-
-def best_patches(
-    network: nn.Module,
-    layer: str,
-    images: Tensor,
-    count: int = 9,
-    units: Sequence[int] | None = None,
-    batch: int | None = None,
-) -> Tensor:
-    """Return the patches of images that excite each unit most, the best first.
-
-    Every image counts once for a unit, by the place where its response is largest, so that a row
-    does not show one spot nine times. Where a window reaches beyond the image it shows zeros.
-    Equal responses: the earlier image.
-
-    Args:
-        network: A `torch.nn.Sequential`, nested or not; it is read in evaluation mode.
-        layer: Name of a Linear or Conv2d layer in it.
-        images: (N, channels, height, width), as the network is given them.
-        count: Patches for each unit, 1 to N.
-        units: Numbers of the units; all by default.
-        batch: Images at once; by default what keeps 64 MB.
-
-    Returns:
-        (units, count, channels, height, width), with the window of `receptive_window`, on the
-        device of `images`.
-
-    Raises:
-        InvalidValue: A module on the way cannot be followed, or the images do not fit.
-        UnknownName: There is no such layer.
-
-    >>> network = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
-    >>> _ = nn.init.ones_(network[0].weight)
-    >>> images = torch.tensor([[[[0.0, 5.0]]], [[[7.0, 1.0]]]])
-    >>> best_patches(network, "0", images, count=2).flatten()
-    tensor([7., 5.])
-    """
-    path = path_to(network, layer)
-    if not isinstance(images, Tensor) or images.dim() != 4 or not images.is_floating_point():
-        raise InvalidValue("images must be floats (N, channels, height, width).")
-    if type(count) is not int or not 1 <= count <= len(images):
-        raise InvalidValue(
-            f"count must be a whole number from 1 to the {len(images):,} images, not "
-            f"{shown(count)}."
-        )
-    if batch is not None and (type(batch) is not int or batch < 1):
-        raise InvalidValue(f"batch must be a whole number from 1, not {shown(batch)}.")
-    shape = _image_shape(images.shape[1:])
-    shapes = path.shapes(shape)
-    chosen = _units(units, len(path.layer.weight))
-    window = receptive_window(network, layer, shape)
-    if batch is None:
-        batch = max(1, _CHUNK // max(_responses(path, shapes[-1]), *(s.numel() for s in shapes)))
-    which, place, columns = _strongest(path, images, chosen, count, batch)
-    top = window.start[0] + place // columns * window.stride[0]
-    left = window.start[1] + place % columns * window.stride[1]
-    with torch.no_grad():
-        found = crops(images, which.flatten(), top.flatten(), left.flatten(), window.size)
-    return found.view(len(chosen), count, shape[0], *window.size)
 
 
 def _window(path: Path) -> ReceptiveWindow:
@@ -215,48 +153,8 @@ def _alone(conv: nn.Conv2d, units: Tensor) -> Tensor:
     return g
 
 
-def _responses(path: Path, given: torch.Size) -> int:
-    """Return at most how many responses one image has at a layer."""
-    units = len(path.layer.weight)
-    if isinstance(path.layer, nn.Linear):
-        return units
-    left, right, top, bottom = path.layer._reversed_padding_repeated_twice
-    return int(units * (given[1] + top + bottom) * (given[2] + left + right))
-
-
-def _strongest(
-    path: Path, images: Tensor, units: Tensor, count: int, batch: int
-) -> tuple[Tensor, Tensor, int]:
-    """Return image and place of each unit's largest responses, (units, count), and the columns."""
-    weight, network = path.layer.weight, nn.ModuleList([*path.before, path.layer])
-    best = weight.new_full((len(units), count), -torch.inf)
-    which = torch.zeros(len(units), count, dtype=torch.int64, device=weight.device)
-    place, columns = which.clone(), 1
-    units = units.to(weight.device)
-    with torch.no_grad(), evaluating(network):
-        for first in range(0, len(images), batch):
-            part = images[first : first + batch].to(weight.device, weight.dtype)
-            responses = path.layer(path.forward(part))[:, units]
-            columns = responses.shape[3] if responses.dim() == 4 else 1
-            value, where = (
-                responses.flatten(2).max(2)
-                if responses.dim() == 4
-                else (
-                    responses,
-                    torch.zeros_like(responses, dtype=torch.int64),
-                )
-            )
-            number = torch.arange(first, first + len(part), device=weight.device)
-            value = torch.cat([best, value.T], dim=1)
-            # Stable, so that the earlier of equals stays before.
-            best, order = value.sort(dim=1, descending=True, stable=True)
-            best, order = best[:, :count], order[:, :count]
-            which = torch.cat([which, number.expand(len(units), -1)], 1).gather(1, order)
-            place = torch.cat([place, where.T], 1).gather(1, order)
-    return which, place, columns
-
-
-def _image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
+def picture_size(image_shape: Sequence[int]) -> tuple[int, int, int]:
+    """Return (channels, height, width), or refuse what is no shape of images."""
     shape = tuple(image_shape)
     if len(shape) != 3 or any(type(length) is not int or length < 1 for length in shape):
         raise InvalidValue(
@@ -265,7 +163,8 @@ def _image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def _units(units: Sequence[int] | None, known: int) -> Tensor:
+def chosen(units: Sequence[int] | None, known: int) -> Tensor:
+    """Return the numbers of some units of so many, all by default, or refuse what is none."""
     if units is None:
         return torch.arange(known)
     for unit in units:
@@ -274,4 +173,4 @@ def _units(units: Sequence[int] | None, known: int) -> Tensor:
     return torch.tensor(list(units), dtype=torch.int64)
 
 
-__all__ = ["ReceptiveWindow", "back_projection", "best_patches", "receptive_window"]
+__all__ = ["ReceptiveWindow", "back_projection", "chosen", "picture_size", "receptive_window"]

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+_VIEWS = 256  # shapes remembered; those that differ from step to step must not pile up
+
 
 class Scratch:
     """Named buffers, kept between steps and grown when asked for more.
@@ -41,6 +43,8 @@ class Scratch:
             kept = torch.empty(size, dtype=dtype, device=like.device)
             self._kept[name] = kept
             self._views = {key: one for key, one in self._views.items() if key[0] != name}
+        if len(self._views) == _VIEWS:
+            self._views.clear()
         view = kept[:size].view(shape)
         self._views[name, shape] = view
         return view

@@ -37,11 +37,11 @@ class Picture(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Card:
     """Everything a rule declares of itself, as a page.
 
-    A notebook shows it as the last line of a cell; `print` gives the text.
+    A notebook shows it as the last line of a cell; a terminal shows its text.
 
     Attributes:
         name: What recipes and the command line call the rule.
@@ -90,7 +90,7 @@ class Card:
         """Return the card as HTML, the equation as MathML, that needs no script and no address."""
         return pages.html(self)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.to_text()
 
     def _repr_markdown_(self) -> str:

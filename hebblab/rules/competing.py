@@ -53,7 +53,7 @@ class Competing(Rule):
         if self.competition == "none":
             activity = fast.responses(inputs, weights, scratch)
             summed = fast.hebbian(activity, inputs, total, scratch)
-            powers = fast.powers(activity, self.powers)
+            powers = fast.powers(activity, self.powers, scratch)
             return fast.added(total, summed, *powers, count(inputs))
         won = self._won(inputs, weights, scratch)
         if won is None:

@@ -103,7 +103,7 @@ class HardWTA(_Winners):
     disagreements = (
         "Scores: the paper compares w·x, its code the squared raised cosine. Here: the cosine, "
         "with the others on request.",
-        "Batch: the paper says nothing; the code weights steps by r once more before it divides "
+        "Batch: the paper has one sample; its code weights steps by r once more before it divides "
         "by Σ r, which for winners of 1 changes nothing. Here: share, Σ r (x - w) / Σ r.",
         "Ties: in the older code all tied units win, so that an empty image trains every unit. "
         "Here: the lowest number wins, and an empty image has no winner.",

@@ -32,9 +32,13 @@ def hebbian(
     return buffer if sign > 0 else buffer.neg_()
 
 
-def powers(activity: Tensor, wanted: tuple[int, ...]) -> tuple[Tensor, ...]:
-    """Return each Σ|Y|ᵖ over samples that is wanted, (units,)."""
-    return tuple(torch.linalg.vector_norm(activity, p, dim=0).pow_(p) for p in wanted)
+def powers(activity: Tensor, wanted: tuple[int, ...], scratch: Scratch) -> tuple[Tensor, ...]:
+    """Return each Σ|Y|ᵖ over samples that is wanted, for p of 1 and 2, (units,)."""
+    kept = scratch.take("powers", tuple(activity.shape), activity)
+    return tuple(
+        (torch.abs(activity, out=kept) if p == 1 else torch.square(activity, out=kept)).sum(dim=0)
+        for p in wanted
+    )
 
 
 def added(total: Statistics | None, *sums: Tensor) -> Statistics:
@@ -53,16 +57,31 @@ def softmax(logits: Tensor, top: Tensor, temperature: float, out: Tensor) -> Ten
 def lively(inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Return 1 for samples that are not all zero and 0 for the rest, (samples,).
 
-    Where their lengths are known, only samples of length zero, which may be short of the smallest
-    number, are looked at again.
+    Only samples of length zero, which may be short of the smallest number, are looked at one by
+    one, as that takes longer than to find all lengths.
     """
-    if lengths is None or lengths.is_cuda:
+    if inputs.is_cuda:
         return inputs.any(dim=1).to(inputs.dtype)
+    if lengths is None:
+        lengths = torch.linalg.vector_norm(inputs, dim=1)
     alive = lengths > 0
     if not bool(alive.all()):
         rows = (~alive).nonzero()[:, 0]
         alive[rows] = inputs.index_select(0, rows).any(dim=1)
     return alive.to(inputs.dtype)
+
+
+def without_zeros(inputs: Tensor, scratch: Scratch) -> Tensor:
+    """Return the samples that are not all zero, where leaving out the others is worth a copy.
+
+    Four in ten patches of handwritten digits are paper.
+    """
+    alive = lively(inputs) > 0
+    kept = int(alive.sum())
+    if kept == 0 or kept > 0.9 * len(inputs):
+        return inputs
+    buffer = scratch.take("without zeros", (kept, inputs.shape[1]), inputs)
+    return torch.index_select(inputs, 0, alive.nonzero()[:, 0], out=buffer)
 
 
 def scored_(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hebblab.errors import InvalidValue
+from hebblab.errors import InvalidValue, NotFinite
 
 
 def check(inputs: Tensor, weights: Tensor) -> None:
@@ -22,7 +22,8 @@ def check(inputs: Tensor, weights: Tensor) -> None:
         weights: (units, fan_in), of the same floating dtype and device.
 
     Raises:
-        InvalidValue: They are no such matrices, do not fit each other, or inputs are not finite.
+        InvalidValue: They are no such matrices, or do not fit each other.
+        NotFinite: The inputs hold NaN or infinite values; an `InvalidValue` too.
 
     >>> check(torch.zeros(5, 3), torch.zeros(2, 3))
     >>> check(torch.zeros(5, 3), torch.zeros(2, 4))
@@ -48,7 +49,7 @@ def check(inputs: Tensor, weights: Tensor) -> None:
     if inputs.device.type == "cpu" and not math.isfinite(float(inputs.detach().sum())):
         said = not_finite(inputs)
         if said:
-            raise InvalidValue(f"The inputs {tuple(inputs.shape)} hold {said}.")
+            raise NotFinite(f"The inputs {tuple(inputs.shape)} hold {said}.")
 
 
 def not_finite(values: Tensor) -> str:

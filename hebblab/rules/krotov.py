@@ -151,11 +151,13 @@ class KrotovHopfield(Rule):
             powered = scratch.take("powered", tuple(weights.shape), weights)
             if total is None:
                 powered.copy_(signed_power(weights, self.p))
+        samples = count(inputs)
+        inputs = fast.without_zeros(inputs, scratch)
         who, how, told = self._chosen(inputs, powered, scratch)
         summed = fast.all_bags(who, how, inputs, units)
         if total is not None:
             summed = total[0].add_(summed)
-        return fast.added(total, summed, fast.totals(who, told, units), count(inputs))
+        return fast.added(total, summed, fast.totals(who, told, units), samples)
 
     def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
         """Return the update of the touched units only; untouched ones have exactly none."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hebblab.knobs import Value, knob
 from hebblab.nn.scratch import Scratch
-from hebblab.rules import declared, fast
+from hebblab.rules import declared, fast, ranks
 from hebblab.rules.competition import alive, compete, ranked
 from hebblab.rules.krotov import signed_power
 from hebblab.rules.reductions import count, reduce
@@ -70,7 +70,7 @@ class SoftHebb(_Soft):
     title = "SoftHebb"
     equation = (
         r"\Delta w_i = s_i \, (x - u_i \, w_i)"
-        r" \\ s_i = \pm \mathrm{softmax}(u / T)_i, \quad + \text{ for the winner}"
+        r" \\ s_i = \pm \mathrm{softmax}(u / T)_i, \; + \text{ for the winner}"
     )
     source = "Moraitis et al. 2022; Journé et al., ICLR 2023"
     history = (
@@ -144,7 +144,7 @@ class SoftHebb(_Soft):
     ) -> Statistics:
         """Return the statistics so far, in kept buffers; see `Rule`."""
         responses = fast.responses(inputs, weights, scratch)
-        top, best = responses.max(dim=1, keepdim=True)
+        best, top = ranks.top(responses)
         kept = scratch.take("shares", tuple(responses.shape), responses)
         shares = fast.softmax(responses, top, self.temperature, out=kept)
         sign = 1
@@ -193,7 +193,7 @@ class SoftKrotov(_Soft):
     title = "Soft Krotov-Hopfield"
     equation = (
         r"\Delta w_i = s_i \, (x - \langle w_i, x \rangle_p \, w_i)"
-        r" \\ s = \mathrm{softmax}(u / T), \quad s = {-\Delta} \text{ for the } k \text{-th}"
+        r" \\ s = \mathrm{softmax}(u / T), \; s = {-\Delta} \text{ for the } k \text{-th}"
     )
     source = (
         "Code of Journé et al., ICLR 2023 (SoftKrotov, modes 1 and 2); Krotov and Hopfield 2019"

@@ -17,6 +17,11 @@ EXTENSIONS = (
 )
 PLOTLY_SCRIPT = Path(plotly.__path__[0]) / "package_data" / "plotly.min.js"
 PLOTLY_NAME = f"plotly-{plotly.__version__}.min.js"
+# What JupyterLab's loader of MathJax calls once its script is there.
+NO_MATHJAX = (
+    b"window.MathJax ??= { Hub: { Config() {}, Configured() {}, Queue() {}, "
+    b"Register: { StartupHook() {} } } };\n"
+)
 
 
 def page_config(base_url: str, extension_folders: Sequence[str]) -> dict[str, Any]:

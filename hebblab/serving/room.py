@@ -70,6 +70,7 @@ class Seat:
     """One kernel and the page that it filled, or is filling."""
 
     kernel_id: str | None = None
+    address: str = ""
     pieces: list[str] = field(default_factory=list)
     finished: bool = False
     gone: bool = False
@@ -145,6 +146,7 @@ class Room:
         ready = [seat for seat in self._spare if not seat.gone and not query]
         seat = ready[0] if ready else self._prepare(query)
         self._spare = [other for other in self._spare if other is not seat]
+        seat.address = address
         self._taken.append(seat)
         return seat
 
@@ -157,6 +159,12 @@ class Room:
         """Note that a page whose socket is not open yet still loads."""
         for seat in self._taken:
             if seat.kernel_id == kernel_id:
+                seat.last_sign = self._clock()
+
+    def loading(self, address: str) -> None:
+        """Note that a machine asks for scripts: pages there that are not connected still load."""
+        for seat in self._taken:
+            if seat.address == address and not seat.connected:
                 seat.last_sign = self._clock()
 
     def leave(self, kernel_id: str) -> bool:

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from jinja2 import FileSystemBytecodeCache
 from jupyter_client import KernelManager
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.httpserver import HTTPServer
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 from traitlets.config import Config
 from voila.app import Voila
 from voila.notebook_renderer import NotebookRenderer
@@ -35,16 +34,17 @@ from hebblab.serving.kernels import (
     environment,
     kernel_configuration,
 )
-from hebblab.serving.page import EXTENSIONS, PLOTLY_NAME, PLOTLY_SCRIPT, page_config
+from hebblab.serving.page import (
+    EXTENSIONS,
+    NO_MATHJAX,
+    PLOTLY_NAME,
+    PLOTLY_SCRIPT,
+    page_config,
+)
 from hebblab.serving.policy import KERNEL_ID, Policy, own_names
 from hebblab.serving.room import Left, Limits, Room, Seat
 from hebblab.serving.statics import Shelf, ShelfHandler
-
-# What JupyterLab's loader of MathJax calls once its script is there.
-NO_MATHJAX = (
-    b"window.MathJax ??= { Hub: { Config() {}, Configured() {}, Queue() {}, "
-    b"Register: { StartupHook() {} } } };\n"
-)
+from hebblab.serving.workspace import copy_notebook
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class LabServer(Voila):  # type: ignore[misc]
         self.ipython_dir = str(folder / "ipython")
         self.compiled = FileSystemBytecodeCache(str(folder / "templates"))
         notebook = folder / "notebook" / serving.notebook.name
-        _copy_notebook(serving.notebook, notebook)
+        copy_notebook(serving.notebook, notebook, KERNEL_NAME)
         config = Config(
             {
                 "VoilaConfiguration": {
@@ -119,7 +119,7 @@ class LabServer(Voila):  # type: ignore[misc]
             "default_handler_class": handlers.Nothing,
             # No page has mathematics for MathJax; a stand-in keeps its loader quiet.
             "mathjax_url": f"{self.base_url}hebblab/static/empty.js",
-            "log_function": lambda handler: None,
+            "log_function": self._after,
         }
         return settings
 
@@ -153,6 +153,11 @@ class LabServer(Voila):  # type: ignore[misc]
                 )
             ),
         ]
+
+    def _after(self, handler: RequestHandler) -> None:
+        """Take a script that was sent for a sign of life; nothing is logged."""
+        if isinstance(handler, ShelfHandler):
+            self.room.loading(handler.request.remote_ip or "")
 
     async def serve(self, sockets: list[Any]) -> None:
         """Answer on `sockets` until cancelled; then end every kernel."""
@@ -286,14 +291,3 @@ def _stop_signal() -> asyncio.Event:
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     return stopped
-
-
-def _copy_notebook(source: Path, target: Path) -> None:
-    notebook = nbformat.read(source, as_version=4)  # type: ignore[no-untyped-call]
-    notebook.metadata["title"] = "hebblab"
-    notebook.metadata["kernelspec"] = {
-        "name": KERNEL_NAME,
-        "display_name": "hebblab",
-        "language": "python",
-    }
-    nbformat.write(notebook, target)  # type: ignore[no-untyped-call]

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+
 import hebblab
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -22,6 +24,18 @@ def notebooks_folder() -> Path:
     package = Path(hebblab.__file__).resolve().parent
     shipped = package / "notebooks"
     return shipped if shipped.is_dir() else package.parent / "notebooks"
+
+
+def copy_notebook(source: Path, target: Path, kernel_name: str) -> None:
+    """Copy a notebook, as one of a kernel's and under our own title."""
+    notebook = nbformat.read(source, as_version=4)  # type: ignore[no-untyped-call]
+    notebook.metadata["title"] = "hebblab"
+    notebook.metadata["kernelspec"] = {
+        "name": kernel_name,
+        "display_name": "hebblab",
+        "language": "python",
+    }
+    nbformat.write(notebook, target)  # type: ignore[no-untyped-call]
 
 
 def jupyter_environment(folder: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hebblab.errors import Diverged, InvalidValue
+from hebblab.errors import Diverged, InvalidValue, NotFinite
 from hebblab.nn import LayerView, Scratch
 from hebblab.rules import Rows, Rule
 from hebblab.rules.inputs import not_finite
@@ -206,13 +206,10 @@ class Learner:
     ) -> None:
         """Change the weights, then what the rule holds, in the declared order.
 
-        Args:
-            change: What `change` returned.
-            statistics: What it collected.
-            inputs: What it was given, to tell bad data from a run that diverges.
+        The `inputs` that a change came from tell bad data from a run that diverges.
 
         Raises:
-            InvalidValue: The inputs are not finite; the weights are as they were.
+            NotFinite: The inputs are not finite; the weights are as they were.
             Diverged: The change is not finite; the weights are as they were.
         """
         rate = self.rate
@@ -231,8 +228,8 @@ class Learner:
         """Let the layer learn from a batch of its inputs.
 
         Raises:
-            InvalidValue: The inputs do not fit, or are not finite; the weights are as they were.
-            Diverged: The change is not finite; the weights are as they were.
+            InvalidValue: The inputs do not fit; the weights are as they were.
+            NotFinite, Diverged: As `apply`.
         """
         statistics: list[Statistics] = []
         self.apply(self.change(inputs, labels, statistics), statistics, inputs)
@@ -297,7 +294,7 @@ class Learner:
         size = self._watch.size(values, rate)
         if self._watch.lost(size):
             if inputs is not None and (said := not_finite(inputs)):
-                raise InvalidValue(f"The inputs of layer {self.view.name!r} hold {said}.")
+                raise NotFinite(f"The inputs of layer {self.view.name!r} hold {said}.")
             raise Diverged(
                 f"The weights of layer {self.view.name!r} were about to leave the finite numbers "
                 f"(a change of {size:.3g}). Lower the learning rate, or choose a rule that bounds "

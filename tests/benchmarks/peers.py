@@ -62,7 +62,9 @@ def _softhebb(peers: Path, layer: Any, images: Any) -> Callable[[], None] | None
     if not place.is_file():
         return None
     # Only its data come from torchvision.
-    with _standing_in("torchvision"):
+    vision = types.ModuleType("torchvision")
+    vision.datasets = types.SimpleNamespace(CIFAR10=object)  # type: ignore[attr-defined]
+    with _standing_in("torchvision", torchvision=vision):
         module = _run("peer_softhebb", place)
     theirs = module.SoftHebbConv2d(
         layer.in_channels,

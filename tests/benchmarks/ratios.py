@@ -77,12 +77,12 @@ class Row:
 
 
 def measured(task: Task, threads: int, rounds: int) -> Row:
-    """Return the medians of alternating rounds; others' ways, which are slow, take fewer."""
+    """Return the medians of alternating rounds; others' ways take fewer, and one thread alone."""
     spent, least = alternating([task.step, task.product], rounds)
     few = max(3, rounds // 5)
-    others = []
+    others: list[float | None] = []
     for one in (task.textbook, task.authors):
-        if one is None:
+        if one is None or threads > 1:
             others.append(None)
         else:
             theirs, floor = alternating([one, task.product], few)

@@ -60,8 +60,11 @@ def _is_krotov(row: ratios.Row) -> bool:
 
 
 def _figure(row: ratios.Row) -> Figure:
+    p, k = (3, 7) if "k = 7" in row.task.rule else (2, 2)
+    rounded = ", bfloat16" if "bfloat16" in row.task.rule else ""
     return Figure(
-        f"{row.task.rule}: a step {LAYER}, one thread, against its one float32 product",
+        f"Krotov-Hopfield step {LAYER}, p = {p}, k = {k}{rounded}, one thread, "
+        "against its one float32 product",
         f"{row.ratio:.2f}",
         "" if row.task.limit is None else f"≤ {row.task.limit:g}",
     )

@@ -213,8 +213,12 @@ RULES = [
     ("hebb", {}),
     ("instar", {}),
     ("oja", {}),
-    ("hard-wta", {}),
+    ("hard-wta", {"similarity": "dot"}),  # by cosine all inputs of one number are alike
     ("soft-wta", {"temperature": 0.5}),
+    ("softhebb", {"temperature": 0.5}),
+    ("sanger", {}),
+    ("hpca", {}),
+    ("oja-subspace", {}),
 ]
 
 

@@ -23,3 +23,11 @@ def test_names_and_dtypes_do_not_share():
     assert first.tolist() == [1] * 4
     assert second.tolist() == [2] * 4
     assert scratch.take("a", (4,), like).dtype is torch.float32
+
+
+def test_shapes_that_differ_each_time_do_not_pile_up():
+    scratch, like = Scratch(), torch.zeros(1)
+    for size in range(1, 2000):
+        assert scratch.take("rows", (size, 3), like).shape == (size, 3)
+    assert len(scratch._views) <= 256
+    assert scratch.bytes == 4 * 3 * 1999

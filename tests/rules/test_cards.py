@@ -150,7 +150,7 @@ def test_html_is_well_formed_and_asks_for_nothing(name):
 def test_a_card_is_made_from_a_name_a_class_or_a_rule():
     assert rules.card("oja") == rules.card(rules.Oja) == rules.card(rules.Oja(k=3))
     card = rules.card("oja")
-    assert str(card) == card.to_text()
+    assert repr(card) == str(card) == card.to_text()
     assert card._repr_markdown_() == card.to_markdown()
     assert card._repr_html_() == card.to_html()
 

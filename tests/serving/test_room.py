@@ -204,6 +204,22 @@ async def test_signs_of_life_keep_a_slow_page_but_not_for_ever():
 
 
 @lived
+async def test_scripts_that_are_fetched_show_that_pages_of_that_machine_still_load():
+    world = World(visitors=3, spare=0, connect=30.0, patience=120.0)
+    seat, _ = await world.visit()
+    other = world.room.take("10.0.0.2")
+    await world.later(0)
+    world.room.hand_over(other)
+    for _ in range(4):
+        await world.later(25.0)
+        world.room.loading("10.0.0.1")
+    assert seat.kernel_id in world.kernels.running
+    assert other.kernel_id not in world.kernels.running
+    await world.later(25.0)
+    assert seat.kernel_id not in world.kernels.running
+
+
+@lived
 async def test_a_kernel_yields_once_its_page_is_there_and_until_then_starts_unhindered():
     world = World(visitors=2, spare=1)
     await world.later(0)

@@ -158,6 +158,8 @@ def test_the_page_is_small_and_asks_no_other_host(lab):
     assert answer.headers["Content-Encoding"] == "gzip" and len(body) < 1_600_000
     assert "immutable" in answer.headers["Cache-Control"]
     assert visitor.page.index("window.hebblabPlotly") < visitor.page.index('<script src="/voila')
+    # Before anywidget is there, which would give up on a slow computer after two seconds.
+    assert visitor.page.index("AbortSignal.timeout =") < visitor.page.index('<script src="/voila')
     visitor.leave()
 
 

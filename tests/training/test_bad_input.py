@@ -94,7 +94,7 @@ def test_what_a_layer_makes_of_finite_inputs_is_named_at_the_layer_that_is_given
     network.conv.weight.data.fill_(3e38)
     before = network.hidden.weight.detach().clone()
     engine.rules["conv"].reduction = "max"
-    with pytest.raises((InvalidValue, hl.errors.Diverged)):
+    with pytest.raises(hl.Diverged):
         engine.run([images(2, 3, 6, 6)], epochs=1)
     assert torch.equal(network.hidden.weight, before)
 

@@ -176,7 +176,9 @@ def test_batches_may_be_inputs_alone():
 
 def test_unit_norm_rows_are_put_back_after_each_step():
     model = two_layers()
-    engine = trainer(model, {"one": create("hebb"), "two": create("oja")}, options={"one": NORMED}, lr=0.5)
+    engine = trainer(
+        model, {"one": create("hebb"), "two": create("oja")}, options={"one": NORMED}, lr=0.5
+    )
     engine.run(batches(), epochs=1)
     assert metrics.norms(model.one.weight.detach(), 2.0).tolist() == pytest.approx([1] * 8)
     assert metrics.norms(model.two.weight.detach(), 2.0).tolist() != pytest.approx([1] * 6)
@@ -204,10 +206,11 @@ def test_weights_that_would_leave_the_finite_numbers_are_kept():
         name = "wild"
 
         def update(self, inputs, weights):
-            return torch.full_like(weights, worst)
+            return torch.full_like(weights, worst[0])
 
+    worst = []
     try:
-        for worst in (math.nan, math.inf, -math.inf, 1e35):
+        for worst[:] in ([math.nan], [math.inf], [-math.inf], [1e35]):
             model = two_layers()
             engine = trainer(model, {"one": create("wild")}, lr=0.1)
             before = weights(model)
@@ -381,3 +384,157 @@ def test_listing_one_draws_digits_at_the_rate_that_its_start_needs(loaders, digi
     trainer.run(loaders[0], epochs=10)
     seen = metrics.visible(model.hidden.weight.detach(), digits.train.pixels)
     assert float(seen.float().mean()) > 0.9
+
+
+def test_simultaneously_all_learn_from_the_weights_of_the_step_before():
+    rules = {"one": create("krotov-hopfield"), "two": create("oja")}
+    model = two_layers()
+    engine = trainer(model, rules, 0.05, updates="simultaneous")
+    expected = weights(model)
+    for x, _ in batches():
+        inputs = x.flatten(1)
+        answer = torch.relu(inputs @ expected["one.weight"].T)
+        change = rules["one"].update(inputs, expected["one.weight"])
+        expected["two.weight"] += 0.05 * rules["two"].update(answer, expected["two.weight"])
+        expected["one.weight"] += 0.05 * change
+    in_order = two_layers()
+    in_order.load_state_dict(model.state_dict())
+    engine.run(batches(), epochs=1)
+    assert torch.allclose(model.one.weight, expected["one.weight"], atol=1e-6)
+    assert torch.allclose(model.two.weight, expected["two.weight"], atol=1e-6)
+    trainer(in_order, rules, 0.05, initialize=False).run(batches(), epochs=1)
+    assert torch.equal(model.one.weight, in_order.one.weight), "the first has no predecessor"
+    assert not torch.allclose(model.two.weight, in_order.two.weight, atol=1e-4)
+
+
+def test_an_order_that_does_not_exist_is_refused():
+    with pytest.raises(InvalidValue, match=r"in-order, simultaneous, not 'greedy'"):
+        trainer(two_layers(), updates="greedy")
+
+
+class Counting(nn.Module):
+    """Counts the batches that pass, and remembers the mode in which they did."""
+
+    def __init__(self):
+        super().__init__()
+        self.modes = []
+
+    def forward(self, x):
+        self.modes.append(self.training)
+        return x
+
+
+def deep():
+    network = nn.Sequential()
+    for name, wide, out in (("one", 12, 8), ("two", 8, 6), ("three", 6, 5)):
+        network.add_module(f"norm_{name}", nn.BatchNorm1d(wide, affine=False))
+        network.add_module(f"count_{name}", Counting())
+        network.add_module(name, nn.Linear(wide, out, bias=False))
+        network.add_module(f"after_{name}", nn.ReLU())
+    network.add_module("count_head", Counting())
+    network.add_module("head", nn.Linear(5, 2))
+    return network
+
+
+@pytest.mark.parametrize("updates", ["in-order", "simultaneous"])
+def test_each_layer_that_learns_is_passed_once_and_nothing_after_the_last(updates):
+    model = deep()
+    calls = {name: 0 for name, _ in model.named_children()}
+    for name, child in model.named_children():
+        child.register_forward_hook(lambda *_, name=name: calls.__setitem__(name, calls[name] + 1))
+    rules = {name: create("oja") for name in ("one", "two", "three")}
+    engine = trainer(model, rules, updates=updates)
+    engine.run([x.flatten(1) for x, _ in batches(4)], epochs=1)
+    assert (calls["one"], calls["two"], calls["norm_three"]) == (4, 4, 4)
+    assert (calls["three"], calls["after_three"], calls["head"]) == (0, 0, 0)
+
+
+def test_one_layer_may_learn_while_those_before_it_stand_still():
+    model = deep()
+    engine = trainer(model, {name: create("oja") for name in ("one", "two", "three")})
+    data = [x.flatten(1) for x, _ in batches(3)]
+
+    def learn(layer):
+        engine.focus(layer)
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        for name, child in model.named_children():
+            if name.startswith("count"):
+                child.modes.clear()
+        engine.run(data, epochs=1)
+        engine.state.max_epochs = None
+        after = model.state_dict()
+        return {name for name in before if not torch.equal(before[name], after[name])}
+
+    def norm(name):
+        return {
+            f"norm_{name}.{one}" for one in ("running_mean", "running_var", "num_batches_tracked")
+        }
+
+    assert learn("one") == {"one.weight"} | norm("one")
+    assert model.count_two.modes == [], "the pass ends at the layer that learns"
+    assert learn("two") == {"two.weight"} | norm("two"), "what stands before the first is settled"
+    assert model.count_one.modes == [False] * 3 and model.count_two.modes == [True] * 3
+    assert learn("three") == {"three.weight"} | norm("three")
+    assert model.count_two.modes == [False] * 3
+    assert learn(None) >= {"one.weight", "two.weight", "three.weight"} | norm("one")
+    assert model.count_one.modes == [True] * 3
+    with pytest.raises(UnknownName, match="Did you mean 'two'"):
+        engine.focus("tow")
+
+
+def test_the_layer_in_focus_is_given_what_the_settled_ones_answer():
+    model = two_layers()
+    engine = trainer(model, {"one": create("oja"), "two": create("oja")}, 0.05)
+    engine.focus("two")
+    one, two = model.one.weight.detach().clone(), model.two.weight.detach().clone()
+    engine.run(batches(), epochs=1)
+    for x, _ in batches():
+        two += 0.05 * create("oja").update(torch.relu(x.flatten(1) @ one.T), two)
+    assert torch.equal(model.one.weight, one)
+    assert torch.allclose(model.two.weight, two, atol=1e-6)
+
+
+def test_each_layer_has_its_own_rule_rate_and_options():
+    model = two_layers()
+    rules = {"one": create("hebb"), "two": create("instar")}
+    optimizer = hl.Local(model.named_parameters(), lr=0.0)
+    optimizer.group("two")["lr"] = 0.5
+    options = {"two": LayerOptions(thresholds=True, threshold_rate=1.0)}
+    engine = hl.HebbianTrainer(model, rules, optimizer, options=options)
+    before = weights(model)
+    engine.run(batches(), epochs=1)
+    assert torch.equal(model.one.weight, before["one.weight"]), "its rate is 0"
+    assert not torch.equal(model.two.weight, before["two.weight"])
+    assert engine.learners["one"].thresholds is None
+    assert float(engine.learners["two"].thresholds.abs().max()) > 0
+
+
+def test_labels_reach_a_teacher():
+    model = two_layers()
+    rules = {"one": create("hard-wta", similarity="dot")}
+    engine = trainer(model, rules, 0.5, options=LayerOptions(teacher=True), classes=4)
+    before = weights(model)["one.weight"]
+    engine.run([(x, torch.full((10,), 2)) for x, _ in batches()], epochs=1)
+    moved = (model.one.weight.detach() - before).abs().sum(1) > 0
+    assert set(moved.nonzero().flatten().tolist()) <= {4, 5} and bool(moved.any())
+    held = weights(model)["one.weight"]
+    with pytest.raises(InvalidValue, match="needs a label for every image"):
+        engine.run([x for x, _ in batches()], epochs=2)
+    assert torch.equal(model.one.weight, held)
+
+
+def test_pruned_connections_follow_the_seed_and_are_drawn_on_loaded_weights_too():
+    def mask(seed, **more):
+        model = two_layers()
+        engine = trainer(
+            model, create("hebb"), seed=seed, options=LayerOptions(pruning=0.5), **more
+        )
+        assert torch.equal(
+            model.one.weight.detach(), model.one.weight * engine.learners["one"].mask
+        )
+        return engine.learners["one"].mask, engine.learners["two"].mask
+
+    one, two = mask(3)
+    assert torch.equal(one, mask(3)[0]) and not torch.equal(one, mask(4)[0])
+    assert one.shape == (8, 12) and two.shape == (6, 8)
+    mask(3, initialize=False)

@@ -1,10 +1,12 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from ignite.engine import Engine
 from torch import nn
 
 from hebblab import InvalidValue, Local
-from hebblab.training import attach_linear_decay, decay_factor
+from hebblab.training import attach_linear_decay, decay_factor, greedy_phase, shrunk
 
 
 def test_the_factor_falls_by_the_step_to_its_floor():
@@ -55,3 +57,28 @@ def test_an_impossible_decay_is_refused(steps, floor):
             Engine(lambda engine, batch: None), Local(model.named_parameters()), steps, floor
         )
     assert torch.is_tensor(model[0].weight)
+
+
+@pytest.mark.parametrize(("steps", "layers"), [(7, 2), (100, 3), (3, 3), (2, 3), (1, 1), (10, 4)])
+def test_layers_share_the_steps_one_after_another(steps, layers):
+    told = [greedy_phase(step, steps, layers) for step in range(steps)]
+    places = [place for place, _, _ in told]
+    assert places == sorted(places)
+    lengths = [places.count(place) for place in range(layers)]
+    assert max(lengths) - min(lengths) <= 1
+    for place in set(places):
+        mine = [(step, of) for other, step, of in told if other == place]
+        assert mine == [(step, len(mine)) for step in range(len(mine))]
+
+
+def test_after_the_last_step_the_last_layer_goes_on():
+    assert greedy_phase(10, 10, 2) == (1, 5, 5)
+    assert greedy_phase(17, 10, 2) == (1, 12, 5)
+
+
+def test_a_radius_falls_by_the_same_factor_each_step_and_stays():
+    radii = [shrunk(5.0, 0.5, step, 10) for step in range(13)]
+    assert (radii[0], radii[10], radii[12]) == pytest.approx((5.0, 0.5, 0.5))
+    factors = [after / before for before, after in pairwise(radii[:11])]
+    assert factors == pytest.approx([0.1**0.1] * 10)
+    assert shrunk(1.0, 4.0, 5, 10) == pytest.approx(2.0), "it may grow"

@@ -33,10 +33,10 @@ export function packed([red, green, blue]) {
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-/** The colours of the 256 bytes, where 128 is zero: [bright, faded] tables of pixels. */
+/** The colours of the bytes from 1, where 128 is zero: [bright, faded] tables of pixels; 0 has none. */
 export function tables() {
   const bright = new Uint32Array(256), grey = new Uint32Array(256);
-  for (let byte = 0; byte < 256; byte += 1) {
+  for (let byte = 1; byte < 256; byte += 1) {
     const colour = ink((byte - 128) / 127);
     bright[byte] = packed(colour);
     grey[byte] = packed(faded(colour));

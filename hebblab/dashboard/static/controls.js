@@ -10,6 +10,12 @@ function shape(one) {
   return JSON.stringify(rest);
 }
 
+/** Bring children into this order; who stays in place keeps the focus, and the hand on it. */
+function line(place, wanted) {
+  for (const child of [...place.children]) if (!wanted.includes(child)) child.remove();
+  wanted.forEach((child, i) => place.children[i] !== child && place.insertBefore(child, place.children[i] || null));
+}
+
 function make(el) {
   return (send, listen, ending) => {
     let view = {}, root = null, knobs = new Map();
@@ -20,15 +26,15 @@ function make(el) {
     const layer = h("select", { "aria-label": "layer", on: { change: () => send({ do: "layer", name: layer.value }) } });
     const layers = h("label", { class: "hl-choice hebblab-layer" }, h("span", {}, "layer"), layer);
     const list = (name) => h("div", { class: `hl-knobs ${name}` });
-    const plain = list("hl-rule-knobs"), probe = list("hl-probe-knobs"), folded = list("");
+    const plain = list("hl-rule-knobs"), world = list("hl-world-knobs"), probe = list("hl-probe-knobs"), folded = list("");
     const more = h("details", { class: "hl-more" }, h("summary", {}, "more"), folded);
     const attempt = h("button", { type: "button", class: "hl-plain hl-try", on: { click: () => send({ do: "try" }) } });
-    const probeTitle = h("h3", {}, "For the probe");
+    const worldTitle = h("h3", {}, "The world"), probeTitle = h("h3", {}, "For the probe");
     const refusal = h("div", { class: "hebblab-refusal", role: "status" });
     const entries = h("ol", { class: "hebblab-log", "aria-label": "edits, newest first", tabindex: "0" });
     const effect = h("p", { class: "hebblab-effect", role: "status" });
     const card = h("section", { class: "hl-card hl-knob-card", "aria-label": "the rule and its knobs" },
-      h("div", { class: "hl-card-head" }, title, about), math, words, layers, plain, h("div", { class: "hl-extra" }, more, attempt), probeTitle, probe, refusal);
+      h("div", { class: "hl-card-head" }, title, about), math, words, layers, plain, h("div", { class: "hl-extra" }, more, attempt), worldTitle, world, probeTitle, probe, refusal);
     const edits = h("section", { class: "hl-card hl-edits", "aria-label": "edits" },
       h("h2", {}, "Edits"), entries, effect);
     el.append(card, edits);
@@ -71,18 +77,27 @@ function make(el) {
     };
 
     let built = null;
+    const places = { rule: plain, world, probe };
     const drawKnobs = () => {
       const wanted = view.knobs || [];
       const spelled = wanted.map(shape).join();
       if (spelled !== built) {
         built = spelled;
-        knobs.forEach((one) => one.drop());
-        knobs = new Map(wanted.map((one) => [one.name, knob(one, send, light)]));
-        const where = (one) => (one.advanced ? folded : one.group === "probe" ? probe : plain);
-        for (const place of [plain, probe, folded]) {
-          place.replaceChildren(...wanted.filter((one) => where(one) === place).map((one) => knobs.get(one.name).element));
+        const before = knobs;
+        knobs = new Map(wanted.map((one) => {
+          const known = before.get(one.name), as = shape(one);
+          before.delete(one.name);
+          if (known?.as === as) return [one.name, known];
+          known?.drop();
+          return [one.name, { ...knob(one, send, light), as }];
+        }));
+        before.forEach((one) => one.drop());
+        const where = (one) => (one.advanced ? folded : places[one.group] || plain);
+        for (const place of [plain, world, probe, folded]) {
+          line(place, wanted.filter((one) => where(one) === place).map((one) => knobs.get(one.name).element));
         }
         more.hidden = !folded.childElementCount;
+        worldTitle.hidden = !world.childElementCount;
         probeTitle.hidden = !probe.childElementCount;
       }
       const said = view.refusal || null;

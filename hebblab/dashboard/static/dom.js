@@ -57,17 +57,17 @@ export function icon(name) {
   return drawn;
 }
 
-/** A drop-down's options: texts, or {value, label, title}. Rebuilt only when they change. */
+function option(one) {
+  const { value, label, title, options } = typeof one === "object" ? one : { value: one, label: one };
+  return options ? h("optgroup", { label }, ...options.map(option)) : h("option", { value, title }, label ?? value);
+}
+
+/** A drop-down's options: texts, {value, label, title}, or groups {label, options}. Rebuilt only when they change. */
 export function fill(select, options) {
   const spelled = JSON.stringify(options);
   if (select.dataset.options === spelled) return;
   select.dataset.options = spelled;
-  select.replaceChildren(
-    ...options.map((option) => {
-      const { value, label, title } = typeof option === "object" ? option : { value: option, label: option };
-      return h("option", { value, title }, label ?? value);
-    }),
-  );
+  select.replaceChildren(...options.map(option));
 }
 
 function copied(node) {

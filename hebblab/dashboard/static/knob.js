@@ -6,6 +6,7 @@ import { ends, filled, position, shown, stepped, typed, valueAt } from "./number
 const STEPS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
 const ANSWER = 5000;
 const LONGEST = 199;
+const WORD = /^[a-z]{3,}$/i;
 let made = 0;
 
 /** A text as it is sent: one too long for a number stays too long for one. */
@@ -32,8 +33,11 @@ export function knob(first, send, light) {
   const back = () => post({ do: "default", gesture: serial() });
   const waits = () => sent > acknowledged && Date.now() - sentAt < ANSWER;
 
-  const symbol = h("span", { class: "hl-symbol", title: "double-click: back to the default", on: { dblclick: back } }, now.symbol);
-  const name = h("label", { class: "hl-knob-name", for: id }, now.title);
+  // A word for a symbol would only repeat the title.
+  const spelled = WORD.test(now.symbol);
+  const undo = { title: "double-click: back to the default", on: { dblclick: back } };
+  const symbol = h("span", { class: "hl-symbol", hidden: spelled, ...undo }, now.symbol);
+  const name = h("label", { class: "hl-knob-name", for: id, ...(spelled ? undo : {}) }, now.title);
   const help = h("div", { class: "hl-help", id: `${id}-help` });
   const head = h("div", { class: "hl-knob-head" }, symbol, name);
   const element = h("div", { class: `hl-knob hebblab-knob-${now.name.replaceAll("_", "-")}`, "data-scale": now.scale }, head);

@@ -88,6 +88,7 @@ export function paint(pixels, frame, place, [bright, grey], only = -1) {
 
 function colour(bytes, at, dull) {
   let red = bytes[at], green = bytes[at + 1], blue = bytes[at + 2];
+  if (!(red || green || blue)) return 0;
   if (dull) red = green = blue = 140 + Math.round(0.4 * ((red + green + blue) / 3 - 128));
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }

@@ -4,13 +4,24 @@ import { arrange, paint } from "./mosaic.js";
 
 const TABLES = tables();
 
-/** A frame as it arrived: what it says about itself, and its bytes. Null if the two do not fit. */
-export function framed(content, buffer) {
-  const { units = [], height, width, channels } = content;
+function images(content, count, buffer) {
+  const { height, width, channels } = content;
   if (!buffer || !(height > 0 && width > 0) || (channels !== 1 && channels !== 3)) return null;
   const bytes = new Uint8Array(buffer.buffer || buffer, buffer.byteOffset || 0, buffer.byteLength);
-  if (bytes.length !== units.length * height * width * channels) return null;
-  return { ...content, bytes, count: units.length, greyed: new Set(content.greyed || []) };
+  return bytes.length === count * height * width * channels ? { ...content, bytes, count } : null;
+}
+
+/**
+ * A frame as it arrived: what it says about itself, and its bytes. Null if the two do not fit.
+ *
+ * `close`, with the second buffer, is the picture of one unit that is another than its small one.
+ */
+export function framed(content, buffer, second) {
+  const { units = [], greyed = [], close } = content;
+  const made = images(content, units.length, buffer);
+  if (!made) return null;
+  const large = close && images({ ...close, units: [close.unit], greyed: new Set() }, 1, second);
+  return { ...made, close: large || null, greyed: new Set(greyed) };
 }
 
 function put(canvas, frame, place, only) {
@@ -31,12 +42,13 @@ export function paintAll(canvas, frame, wide, ratio) {
   return { ...place, ratio };
 }
 
-/** Paint one image of a frame, enlarged by a whole factor, into at most `room` CSS pixels. */
-export function paintOne(canvas, frame, index, room, ratio) {
+/** Paint one unit of a frame, enlarged by a whole factor, into at most `room` CSS pixels. */
+export function paintOne(canvas, shown, place, room, ratio) {
+  const large = shown.close?.unit === shown.units[place];
+  const [frame, index] = large ? [shown.close, 0] : [shown, place];
   const factor = Math.max(1, Math.floor((room * ratio) / Math.max(frame.height, frame.width)));
   const wide = frame.width * factor, high = frame.height * factor;
-  const place = { count: 1, columns: 1, wide, high, gap: 0, x: [0], y: [0], across: wide, down: high };
-  put(canvas, frame, place, index);
+  put(canvas, frame, { count: 1, columns: 1, wide, high, gap: 0, x: [0], y: [0], across: wide, down: high }, index);
   canvas.style.width = `${wide / ratio}px`;
   canvas.style.height = `${high / ratio}px`;
 }

@@ -4,17 +4,19 @@ import { h, say } from "./dom.js";
 import { paintOne } from "./picture.js";
 
 const ROOM = 84;
+const CLICK = "Click a unit to see it large.";
 
 export function unitCard() {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const facts = h("dl", { class: "hl-unit-facts" });
-  const none = h("p", { class: "hl-muted" }, "Click a unit to see it large.");
+  const none = h("p", { class: "hl-muted" }, CLICK);
+  const note = h("p", { class: "hl-help hl-unit-note" });
   const element = h("section", { class: "hl-card hebblab-unit", "aria-label": "the chosen unit" },
-    h("div", { class: "hl-unit-picture" }, canvas), facts, none);
+    h("div", { class: "hl-unit-picture" }, canvas), h("div", { class: "hl-unit-words" }, facts, note, none));
   const show = (on) => {
     element.classList.toggle("hl-empty", !on);
     none.hidden = on;
-    facts.hidden = !on;
+    facts.hidden = note.hidden = !on;
     canvas.hidden = !on;
   };
   show(false);
@@ -22,7 +24,8 @@ export function unitCard() {
   return {
     element,
     paint(frame, unit, ratio, scale) {
-      say(none, frame?.plane ? "Click an arrow’s tip to see the unit close up." : "Click a unit to see it large.");
+      say(none, frame?.plane ? "Click an arrow’s tip to see the unit close up." : frame?.hint || CLICK);
+      say(note, frame?.note);
       const index = frame ? frame.units.indexOf(unit) : -1;
       canvas.hidden = index < 0;
       if (index >= 0) (frame.plane ? paintArrow : paintOne)(canvas, frame, index, ROOM * scale, ratio);

@@ -14,6 +14,10 @@ const ORDERS = [
   { value: "number", label: "unit number" }, { value: "wins", label: "wins" },
   { value: "norm", label: "norm" }, { value: "similarity", label: "similarity" },
 ];
+const MODES = [
+  { value: "weights", label: "weights" }, { value: "change", label: "change (ΔW)" },
+  { value: "back-projection", label: "back-projection" }, { value: "patches", label: "best patches" },
+];
 const CALM = 2000;
 const HIDDEN = 1000;
 const PATIENCE = 3000;
@@ -31,12 +35,16 @@ function make(el) {
     const pages = h("span", { class: "hl-pages" }, previous, following);
     const modes = [["weights", "W", "the weights"], ["change", "ΔW", "their change since the last edit"]].map(([mode, sign, words]) =>
       h("button", { type: "button", "data-mode": mode, "aria-label": words, title: words, on: { click: () => send({ do: "mode", value: mode }) } }, sign));
+    const few = h("span", { class: "hl-modes", role: "group", "aria-label": "weights or their change" }, ...modes);
+    const mode = h("select", { class: "hl-mode", "aria-label": "what the images show", on: { change: () => send({ do: "mode", value: mode.value }) } });
+    fill(mode, MODES);
     const canvas = h("canvas", { role: "img", tabindex: "0", "aria-label": "weight images" });
     const outline = h("div", { class: "hl-outline", hidden: true }), hover = h("div", { class: "hl-outline hl-hover", hidden: true });
     const tip = h("div", { class: "hl-tip", hidden: true });
     const sentence = h("p", { class: "hl-opening", hidden: true });
     const left = h("p", { class: "hl-left", hidden: true });
-    const box = h("div", { class: "hl-canvas-box" }, canvas, outline, hover, tip, left, sentence);
+    const doing = h("p", { class: "hl-doing", role: "status" });
+    const box = h("div", { class: "hl-canvas-box" }, canvas, outline, hover, tip, left, doing, sentence);
     const legend = h("span", { class: "hl-legend" }, ...LEGEND.map(([sign, words]) =>
       h("span", {}, h("i", { class: `hl-sign-${sign}`, "aria-hidden": "true" }), words)));
     const low = h("span", { class: "hl-number" }), high = h("span", { class: "hl-number" });
@@ -51,8 +59,7 @@ function make(el) {
     const unit = unitCard();
     const card =
       h("section", { class: "hl-card hl-images hebblab-weights", "aria-label": "weight images" },
-        h("div", { class: "hl-card-head" }, title, caption, pages,
-          h("span", { class: "hl-modes", role: "group", "aria-label": "weights or their change" }, ...modes)),
+        h("div", { class: "hl-card-head" }, title, caption, pages, few, mode),
         box,
         h("div", { class: "hl-card-foot" }, h("span", { class: "hl-scale" }, low, bar, high), scaleLabel, orderLabel, legend));
     el.append(card, unit.element);
@@ -114,8 +121,8 @@ function make(el) {
     const schedule = () => {
       if (!drawing) drawing = requestAnimationFrame(onFrame);
     };
-    const take = (content, buffer) => {
-      const next = (content.plane ? framedPlane : framed)(content, buffer);
+    const take = (content, buffers) => {
+      const next = (content.plane ? framedPlane : framed)(content, ...buffers);
       owed = content.id;
       if (next) {
         if (frame && next.edit !== frame.edit) earlier = next.run === frame.run ? frame : null;
@@ -225,6 +232,11 @@ function make(el) {
         pages.hidden = !many;
         mark(previous, "disabled", !(view.page > 0));
         mark(following, "disabled", !(view.page + 1 < view.pages));
+        few.hidden = Boolean(view.deep);
+        mode.hidden = !view.deep;
+        mode.value = view.mode || "weights";
+        for (const option of mode.options) if (option.value === "change") mark(option, "disabled", !view.change);
+        say(doing, view.doing);
         for (const button of modes) {
           mark(button, "aria-pressed", String((view.mode || "weights") === button.dataset.mode));
           mark(button, "disabled", button.dataset.mode === "change" && !view.change);
@@ -236,7 +248,7 @@ function make(el) {
         drawChosen();
       },
       message(content, buffers) {
-        if (content.type === "frame") take(content, buffers[0]);
+        if (content.type === "frame") take(content, buffers);
       },
     };
   };

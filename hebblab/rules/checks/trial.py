@@ -49,9 +49,11 @@ class Trial:
     ) -> tuple[Tensor, Tensor]:
         """Return inputs (samples, fan_in) and weights (units, fan_in), float64, of both signs."""
         generator = torch.Generator().manual_seed(seed)
-        drawn = {"generator": generator, "dtype": torch.float64}
-        inputs = torch.randn(samples, FAN_IN, **drawn)  # type: ignore[call-overload]
-        return inputs, torch.randn(units or self.units, FAN_IN, **drawn)  # type: ignore[call-overload]
+        shapes = (samples, FAN_IN), (units or self.units, FAN_IN)
+        inputs, weights = (
+            torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes
+        )
+        return inputs, weights
 
 
 def far(found: Tensor, expected: Tensor) -> float:

@@ -1,0 +1,230 @@
+"""What came of a paper: our numbers beside the published ones, a word for every claim."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hebblab.errors import DataUnavailable
+from hebblab.evaluation import student_interval
+from hebblab.experiments.papers.data import Source
+from hebblab.experiments.papers.paper import NOT_RUN, Cell, Claim, NotRun, Paper, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Key = tuple[str, str, str]
+
+_LEFT_OUT = "it was not chosen"
+
+
+class Results:
+    """Our numbers, by what was done, layer and measure.
+
+    Args:
+        outcomes: By cell.
+        reasons: Why a cell has none.
+    """
+
+    def __init__(self, outcomes: Mapping[Cell, dict[str, Any]], reasons: Mapping[Cell, str]):
+        self._runs: dict[Key, dict[int, dict[str, float]]] = {}
+        self._reasons: dict[tuple[str, str], str] = {}
+        for cell, reason in reasons.items():
+            self._reasons.setdefault((cell.condition, cell.layer), reason)
+        for cell, outcome in outcomes.items():
+            for measure, number in outcome["numbers"].items():
+                key = (cell.condition, cell.layer, measure)
+                self._runs.setdefault(key, {})[cell.seed] = number
+
+    def keys(self) -> tuple[Key, ...]:
+        """Return what there are numbers of."""
+        return tuple(self._runs)
+
+    def numbers(self, condition: str, layer: str, measure: str) -> dict[int, dict[str, float]]:
+        """Return the numbers of a cell by seed, with their own intervals; empty where none is."""
+        return self._runs.get((condition, layer, measure), {})
+
+    def reason(self, condition: str, layer: str) -> str:
+        """Return why a cell has no number."""
+        return self._reasons.get((condition, layer), _LEFT_OUT)
+
+    def values(self, condition: str, layer: str, measure: str) -> dict[int, float]:
+        """Return the numbers of a cell by seed.
+
+        Raises:
+            NotRun: There is none; with the reason.
+        """
+        found = self.numbers(condition, layer, measure)
+        if not found:
+            raise NotRun(f"{condition}, {layer}: {self.reason(condition, layer)}")
+        return {seed: number["value"] for seed, number in found.items()}
+
+    def pairs(
+        self, a: tuple[str, str], b: tuple[str, str], measure: str
+    ) -> tuple[list[float], list[float]]:
+        """Return the numbers of two (condition, layer) for the seeds that both have.
+
+        Raises:
+            NotRun: One has none, or no seed is shared.
+        """
+        first, second = self.values(*a, measure), self.values(*b, measure)
+        seeds = [seed for seed in first if seed in second]
+        if not seeds:
+            raise NotRun(f"{a[0]} and {b[0]} share no seed")
+        return [first[seed] for seed in seeds], [second[seed] for seed in seeds]
+
+
+@dataclass(frozen=True, eq=False)
+class PaperResult:
+    """A paper's numbers as they came out here.
+
+    Attributes:
+        paper: What was run.
+        source: The data set that was read.
+        outcomes: Of each finished cell, as in its file.
+        reasons: Why each other chosen cell has no result.
+    """
+
+    paper: Paper
+    source: Source
+    outcomes: Mapping[Cell, dict[str, Any]] = field(repr=False)
+    reasons: Mapping[Cell, str] = field(repr=False)
+
+    @cached_property
+    def results(self) -> Results:
+        """Our numbers."""
+        return Results(self.outcomes, self.reasons)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """One row for each condition, layer and measure: ours, and the published one beside it.
+
+        Columns: condition, layer, measure, ours (the mean over runs), low, high, interval (of what
+        kind), n (runs), published, published_half, source, note (why there is no number).
+        """
+        import pandas as pd
+
+        return pd.DataFrame([self._row(key) for key in self._keys()])
+
+    @property
+    def claims(self) -> tuple[tuple[str, str, str], ...]:
+        """Each claim as (its text, one of the four words, why)."""
+        return tuple((claim.text, *self._judged(claim)) for claim in self.paper.claims)
+
+    @property
+    def heading(self) -> str:
+        """The paper's title with the data set that was read."""
+        return f"{self.paper.title} · {self.source.title}"
+
+    def to_markdown(self) -> str:
+        """Return everything as a page: claims, table, deviations, and how it was made."""
+        from hebblab.experiments.papers.pages import page
+
+        return page(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as what JSON can hold; a number that is none is null."""
+        rows = self.table.to_dict("records")
+        return {
+            "paper": self.paper.name,
+            "title": self.paper.title,
+            "data": {"title": self.source.title, "exact": self.source.exact},
+            "table": [{str(key): _plain(value) for key, value in row.items()} for row in rows],
+            "claims": [
+                {"claim": text, "word": word, "reason": reason}
+                for text, word, reason in self.claims
+            ],
+            "deviations": list(self.paper.deviations),
+            "not_run": {str(cell): reason for cell, reason in self.reasons.items()},
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the page as NAME.md into a folder and return its path.
+
+        Raises:
+            DataUnavailable: It cannot be written.
+        """
+        path = Path(folder) / f"{self.paper.name}.md"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.to_markdown(), encoding="utf-8")
+        except OSError as error:
+            raise DataUnavailable(
+                f"The page {path} could not be written: {error.strerror or error}. Finished cells "
+                "are kept; make room or name another folder, and run the same again."
+            ) from error
+        return path
+
+    def _judged(self, claim: Claim) -> tuple[str, str]:
+        try:
+            verdict = claim.judge(self.results)
+        except NotRun as error:
+            verdict = Verdict(NOT_RUN, str(error))
+        return verdict.word, verdict.reason
+
+    def _keys(self) -> list[Key]:
+        """Return what the table has rows of: nothing chosen or published is left out in silence."""
+        measures = list(dict.fromkeys(measure for *_, measure in self.results.keys()))
+        wanted = [(one.condition, one.layer, one.measure) for one in self.paper.published]
+        for _, _, measure in wanted:
+            if measure not in measures:
+                measures.append(measure)
+        shown = {*self.results.keys(), *wanted}
+        keys = []
+        for condition in dict.fromkeys([*self.paper.conditions, *(key[0] for key in wanted)]):
+            for layer in self.paper.layers:
+                here = [one for one in measures if (condition, layer, one) in shown]
+                if not here and any(
+                    (cell.condition, cell.layer) == (condition, layer) for cell in self.reasons
+                ):
+                    here = [""]
+                keys += [(condition, layer, measure) for measure in here]
+        return keys
+
+    def _row(self, key: Key) -> dict[str, Any]:
+        condition, layer, measure = key
+        numbers = self.results.numbers(*key)
+        published = next(
+            (
+                one
+                for one in self.paper.published
+                if (one.condition, one.layer, one.measure) == key
+            ),
+            None,
+        )
+        row: dict[str, Any] = {"condition": condition, "layer": layer, "measure": measure}
+        row |= summary(list(numbers.values()))
+        row |= {
+            "published": math.nan if published is None else published.value,
+            "published_half": math.nan
+            if published is None or published.half is None
+            else published.half,
+            "source": "" if published is None else published.source,
+            "note": "" if numbers else f"{NOT_RUN}: {self.results.reason(condition, layer)}",
+        }
+        return row
+
+
+def summary(numbers: list[dict[str, float]]) -> dict[str, Any]:
+    """Return mean, interval, the interval's kind and the number of runs.
+
+    Three runs or more have Student's interval; one run has that of its images; two have none.
+
+    >>> summary([{"value": 90.0}, {"value": 91.0}])["interval"]
+    ''
+    """
+    values = [number["value"] for number in numbers]
+    if not values:
+        return {"ours": math.nan, "low": math.nan, "high": math.nan, "interval": "", "n": 0}
+    mean, low, high = student_interval(values)
+    kind = f"Student t, {len(values)} runs" if len(values) > 2 else ""
+    if len(values) == 1 and "low" in numbers[0]:
+        low, high = numbers[0]["low"], numbers[0]["high"]
+        kind = f"Wilson, {int(numbers[0]['n']):,} images"
+    return {"ours": mean, "low": low, "high": high, "interval": kind, "n": len(values)}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import sklearn.calibration
+import torch
+
+from hebblab.errors import InvalidValue
+from hebblab.evaluation import calibration_error, reliability
+
+
+def test_by_hand_in_two_bins():
+    # Bin (0, .5]: none. Bin (.5, 1]: confidence (.9 + .7 + .6 + .8) / 4 = .75, accuracy 2 / 4.
+    probabilities = torch.tensor([[0.9, 0.1], [0.3, 0.7], [0.6, 0.4], [0.2, 0.8]])
+    found = reliability(probabilities, torch.tensor([0, 0, 0, 0]), bins=2)
+    assert found.count.tolist() == [0, 4]
+    assert found.confidence[1] == pytest.approx(0.75)
+    assert found.accuracy[1] == pytest.approx(0.5)
+    assert found.confidence[0].isnan()
+    assert found.error == pytest.approx(0.25)
+
+
+def test_by_hand_in_four_bins():
+    # (.5, .75]: .6 right, .7 wrong: |.5 - .65| = .15. (.75, 1]: .8 and 1.0 right: |1 - .9| = .1.
+    probabilities = torch.tensor([[0.6, 0.4], [0.7, 0.3], [0.2, 0.8], [0.0, 1.0]])
+    labels = torch.tensor([0, 1, 1, 1])
+    assert calibration_error(probabilities, labels, bins=4) == pytest.approx((0.15 + 0.1) / 2)
+
+
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
+    found = reliability(torch.tensor([[0.75, 0.25]]), torch.tensor([0]), bins=4)
+    assert found.count.tolist() == [0, 0, 1, 0]
+
+
+def test_bins_are_scikit_learns():
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.randn(500, 4, generator=generator).mul_(2).softmax(1).double()
+    labels = torch.randint(0, 4, (500,), generator=generator)
+    found = reliability(probabilities, labels, bins=15)
+    sure, chosen = probabilities.max(1)
+    accuracy, confidence = sklearn.calibration.calibration_curve(
+        (chosen == labels).numpy(), sure.numpy(), n_bins=15
+    )
+    filled = found.count > 0
+    assert found.accuracy[filled].numpy() == pytest.approx(accuracy)
+    assert found.confidence[filled].numpy() == pytest.approx(confidence)
+    weights = found.count[filled].numpy() / 500
+    assert found.error == pytest.approx(float(np.abs(accuracy - confidence) @ weights))
+
+
+def test_sure_and_right_has_no_error_and_sure_and_wrong_has_all():
+    assert calibration_error(torch.eye(3), torch.tensor([0, 1, 2])) == 0
+    assert calibration_error(torch.eye(3), torch.tensor([1, 2, 0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "bins", "said"),
+    [
+        (torch.tensor([[2.0, 1.0]]), torch.tensor([0]), 15, "softmax"),
+        (torch.tensor([[1.5, -0.5]]), torch.tensor([0]), 15, "softmax"),
+        (torch.tensor([[torch.nan, 1.0]]), torch.tensor([0]), 15, "softmax"),
+        (torch.eye(2), torch.tensor([0]), 15, "for 1 labels"),
+        (torch.ones(0, 2), torch.ones(0), 15, "for 0 labels"),
+        (torch.eye(2), torch.tensor([0, 1]), 0, "bins"),
+        (torch.eye(2), torch.tensor([0, 1]), True, "bins"),
+    ],
+)
+def test_what_is_no_probability_is_refused(probabilities, labels, bins, said):
+    with pytest.raises(InvalidValue, match=said):
+        reliability(probabilities, labels, bins)

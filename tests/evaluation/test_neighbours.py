@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+import sklearn.metrics
+import sklearn.neighbors
+import torch
+
+from hebblab.errors import InvalidValue
+from hebblab.evaluation import (
+    class_means,
+    knn_predict,
+    ncm_predict,
+    nearest_neighbours,
+    neighbours,
+    retrieval,
+)
+
+
+def drawn(rows, seed, features=6):
+    generator = torch.Generator().manual_seed(seed)
+    return (
+        torch.randn(rows, features, generator=generator),
+        torch.randint(0, 3, (rows,), generator=generator),
+    )
+
+
+def test_neighbours_are_scikit_learns(monkeypatch):
+    gallery, _ = drawn(80, 0)
+    queries, _ = drawn(30, 1)
+    wanted = sklearn.neighbors.NearestNeighbors(n_neighbors=7, metric="cosine").fit(gallery)
+    places = wanted.kneighbors(queries, return_distance=False)
+    assert np.array_equal(nearest_neighbours(queries, gallery, 7), places)
+    monkeypatch.setattr(neighbours, "_CHUNK", 100)  # one query at a time
+    assert np.array_equal(nearest_neighbours(queries, gallery, 7), places)
+
+
+def test_among_equals_the_lower_place_comes_first_even_at_the_edge():
+    gallery = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [1.0, 0.0]])
+    assert nearest_neighbours(torch.tensor([[1.0, 0.0]]), gallery, 2).tolist() == [[1, 2]]
+    assert nearest_neighbours(torch.tensor([[1.0, 0.0]]), gallery, 5).tolist() == [[1, 2, 3, 4, 0]]
+
+
+def test_a_row_of_zeros_is_like_nothing():
+    gallery = torch.tensor([[0.0, 0.0], [-1.0, 0.0], [1.0, 1.0]])
+    assert nearest_neighbours(torch.tensor([[1.0, 0.0]]), gallery, 3).tolist() == [[2, 0, 1]]
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_votes_are_scikit_learns_where_they_do_not_tie(k):
+    gallery, labels = drawn(90, 2)
+    queries, _ = drawn(60, 3)
+    model = sklearn.neighbors.KNeighborsClassifier(k, metric="cosine").fit(gallery, labels)
+    shares = np.sort(model.predict_proba(queries), axis=1)
+    clear = shares[:, -1] > shares[:, -2]
+    assert clear.sum() > 20
+    found = knn_predict(queries, gallery, labels, 3, k).numpy()
+    assert np.array_equal(found[clear], model.predict(queries)[clear])
+
+
+def test_a_tie_of_votes_goes_to_the_nearest():
+    gallery = torch.tensor([[1.0, 0.3], [1.0, 0.2], [1.0, 0.1], [1.0, 0.0]])
+    labels = torch.tensor([0, 1, 1, 0])
+    assert knn_predict(torch.tensor([[1.0, 0.0]]), gallery, labels, 2, k=4).tolist() == [0]
+    assert knn_predict(torch.tensor([[1.0, 0.3]]), gallery, 1 - labels, 2, k=4).tolist() == [1]
+
+
+def test_class_means_are_scikit_learns():
+    features, labels = drawn(60, 4)
+    queries, _ = drawn(40, 5)
+    model = sklearn.neighbors.NearestCentroid().fit(features, labels)
+    means = class_means(features, labels, 3)
+    assert means.numpy() == pytest.approx(model.centroids_, abs=1e-6)
+    assert np.array_equal(ncm_predict(queries, means), model.predict(queries))
+
+
+def test_a_class_without_a_sample_has_no_mean():
+    with pytest.raises(InvalidValue, match=r"\[1, 3\]"):
+        class_means(torch.ones(2, 2), torch.tensor([0, 2]), 4)
+
+
+def test_retrieval_by_hand():
+    # In order of distance: rel = 1 0 1 0 1, R = 3.
+    gallery = torch.arange(5.0)[:, None]
+    labels = torch.tensor([7, 1, 7, 1, 7])
+    query = torch.tensor([[-1.0]]), torch.tensor([7])
+    by_k = {
+        1: (1, 1 / 1),
+        2: (1 / 2, 1 / 2),
+        3: (2 / 3, (1 + 2 / 3) / 3),
+        4: (2 / 4, (1 + 2 / 3) / 3),
+        5: (3 / 5, (1 + 2 / 3 + 3 / 5) / 3),
+    }
+    for k, wanted in by_k.items():
+        assert retrieval(*query, gallery, labels, k) == pytest.approx(wanted)
+
+
+def test_the_normaliser_counts_what_there_is_and_not_what_was_found():
+    gallery = torch.arange(4.0)[:, None]
+    labels = torch.tensor([0, 1, 1, 0])
+    # One of two relevant rows is among the first two: 1 / 2, where others say 1 / 1.
+    assert retrieval(torch.tensor([[-1.0]]), torch.tensor([0]), gallery, labels, 2) == (0.5, 0.5)
+
+
+def test_over_the_whole_gallery_it_is_scikit_learns_average_precision(monkeypatch):
+    gallery, labels = drawn(70, 6)
+    queries, wanted_labels = drawn(20, 7)
+    distance = torch.cdist(queries.double(), gallery.double())
+    wanted = np.mean(
+        [
+            sklearn.metrics.average_precision_score(labels == label, -row)
+            for row, label in zip(distance, wanted_labels, strict=True)
+        ]
+    )
+    shares = np.mean([(labels == label).double().mean() for label in wanted_labels])
+    assert retrieval(queries, wanted_labels, gallery, labels, 70) == pytest.approx((shares, wanted))
+    monkeypatch.setattr(neighbours, "_CHUNK", 200)
+    assert retrieval(queries, wanted_labels, gallery, labels, 70) == pytest.approx((shares, wanted))
+
+
+def test_a_query_whose_class_is_not_in_the_gallery_finds_nothing():
+    found = retrieval(torch.ones(1, 2), torch.tensor([5]), torch.ones(3, 2), torch.arange(3), 2)
+    assert found == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("k", [0, 4, 1.0, True])
+def test_k_is_within_the_gallery(k):
+    with pytest.raises(InvalidValue, match="1 to the 3 rows"):
+        nearest_neighbours(torch.ones(1, 2), torch.ones(3, 2), k)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(InvalidValue, match="as many features"):
+        nearest_neighbours(torch.ones(1, 3), torch.ones(3, 2), 1)
+    with pytest.raises(InvalidValue, match="no query"):
+        nearest_neighbours(torch.ones(0, 2), torch.ones(3, 2), 1)
+    with pytest.raises(InvalidValue, match="needs its label"):
+        retrieval(torch.ones(1, 2), torch.tensor([0]), torch.ones(3, 2), torch.tensor([0]), 1)

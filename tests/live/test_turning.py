@@ -1,0 +1,639 @@
+"""Turning options under way: in force at the next batch edge, everywhere, and repeatable."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import hebblab as hl
+from hebblab import InvalidValue, Recipe, Session, UnknownName, networks
+from hebblab.data import worlds
+from hebblab.nn import InputNorm, PatchConv2d, RePU, Whitening
+
+HARD = {"rule": "hard-wta", "similarity": "dot"}
+
+
+def _around(image_shape, classes):
+    """A dense layer and all that its options can set."""
+    fan_in = torch.Size(image_shape).numel()
+    return nn.Sequential(
+        OrderedDict(
+            whiten=Whitening(),
+            flatten=nn.Flatten(),
+            prepare=InputNorm(),
+            hidden=nn.Linear(fan_in, 8, bias=False),
+            activation=RePU(),
+            readout=nn.Linear(8, classes),
+        )
+    )
+
+
+def _patches(image_shape, classes):
+    return nn.Sequential(
+        OrderedDict(
+            whiten=Whitening(),
+            prepare=InputNorm(),
+            conv=PatchConv2d(image_shape[0], 4, 3, bias=False),
+            activation=RePU(),
+            flatten=nn.Flatten(),
+            readout=nn.Linear(4 * 16, classes),
+        )
+    )
+
+
+@pytest.fixture(autouse=True)
+def _more_networks():
+    builders = {"around": _around, "patchy": _patches}
+    for name, builder in builders.items():
+        networks.register(name, builder)
+    yield
+    for name in builders:
+        networks.unregister(name)
+
+
+def pixels(session, split="train"):
+    return getattr(session.dataset, split).pixels.float() / 255
+
+
+def on(session, split="validation"):
+    """What the network answers behind the hidden layer's activation."""
+    model = session.model().eval()
+    with torch.no_grad():
+        return nn.Sequential(*list(model.children())[:-1])(pixels(session, split)).flatten(1)
+
+
+class TestAccepting:
+    def test_what_a_switch_brings_can_be_set_in_the_same_act(self, make):
+        session = make(rule="hard-wta", network="around")
+        assert "threshold_rate" not in session.knobs() and "zca_epsilon" not in session.knobs()
+        edit = session.edit(thresholds=True, threshold_rate=1.0)
+        assert edit.changes == {"thresholds": (False, True), "threshold_rate": (0.5, 1.0)}
+        assert (session.values()["thresholds"], session.values()["threshold_rate"]) == (True, 1.0)
+        session.edit(zca_epsilon=0.1, zca="images")
+        assert (session.values()["zca"], session.values()["zca_epsilon"]) == ("images", 0.1)
+
+    def test_it_may_be_set_while_the_switch_is_still_in_the_line(self, make, hooked, live):
+        session = make(rule=HARD, network="around", endless=True)
+        loop = session._loop
+        gate = live.Gate(at=3)
+        session.trainer.add_event_handler(
+            hl.training.hebbian.Events.ITERATION_STARTED
+            if hasattr(hl.training.hebbian, "Events")
+            else "iteration_started",
+            lambda: gate(loop.run.steps),
+        )
+        session.start()
+        assert gate.reached.wait(live.LIMIT)
+        first, second = session.edit(thresholds=True), session.edit(threshold_rate=2.0)
+        assert second.changes == {"threshold_rate": (0.5, 2.0)}
+        gate.open.set()
+        assert first.wait(live.LIMIT) and second.wait(live.LIMIT)
+        session.pause()
+        assert session.values()["threshold_rate"] == 2.0
+
+    def test_what_must_leave_together_can(self, make):
+        session = make(rule={"rule": "instar", "thresholds": True})
+        with pytest.raises(InvalidValue, match="no winners"):
+            session.edit(competition="softmax")
+        session.edit(competition="softmax", thresholds=False)
+        assert "thresholds" not in session.knobs()
+        session.edit(competition="graded", thresholds=True)
+        session.step(2)
+        assert session.frame().thresholds is not None
+
+    def test_what_clashes_with_the_rule_is_told_in_its_words(self, make):
+        session = make(network="around")
+        for options, words in (
+            ({"row_norm": True}, "holds its own norm"),
+            ({"thresholds": True}, "no winners"),
+            ({"teacher": True}, "no competition"),
+        ):
+            with pytest.raises(InvalidValue, match=words):
+                session.edit(options)
+        plain = make(rule="hard-wta")
+        with pytest.raises(InvalidValue, match="holds no norm"):
+            plain.edit(norm_adaptive_lr=0.5)
+        with pytest.raises(InvalidValue, match="InputNorm before it"):
+            plain.edit(input_norm="unit")
+        with pytest.raises(InvalidValue, match="zca = 'patches' needs"):
+            plain.edit(zca="patches")
+        with pytest.raises(InvalidValue, match="no patches to choose from"):
+            plain.edit(patches_per_batch=5)
+        assert plain.edits == session.edits == ()
+
+    def test_what_is_not_offered_is_unknown(self, make):
+        session = make(rule="hard-wta")
+        for name, value in (("threshold_rate", 1.0), ("zca_epsilon", 0.1), ("radius_end", 1.0)):
+            with pytest.raises(UnknownName, match=f"knob of layer 'hidden' called '{name}'|{name}"):
+                session.edit({name: value})
+        assert session.edits == ()
+
+    def test_a_mask_is_not_turned_under_way(self, make):
+        session = make(rule="hebb")
+        with pytest.raises(InvalidValue, match=r"fresh start. Make hl.Session\(.*pruning=0.5"):
+            session.edit(pruning=0.5)
+        assert session.knobs()["pruning"].live is False and session.edits == ()
+
+    def test_a_teacher_may_be_switched_on_and_a_reduction_measured_under_it(self, make):
+        session = make(rule=HARD)
+        session.step(2)
+        session.edit(teacher=True)
+        session.step(3)
+        assert session.error is None
+        edit = session.edit(reduction="mean")
+        assert "rescaled" in edit.note
+        few = make(rule=HARD, network="dense-2")
+        with pytest.raises(InvalidValue, match="3 classes units of its own.* has only 2"):
+            few.edit(teacher=True)
+
+
+class TestForms:
+    @pytest.mark.parametrize(
+        ("changes", "by_hand"),
+        [
+            ({"n": 3.0}, lambda x, w: np.maximum(x @ w.T, 0) ** 3),
+            (
+                {"triangle": True, "n": 2.0},
+                lambda x, w: np.maximum(x @ w.T - (x @ w.T).mean(1, keepdims=True), 0) ** 2,
+            ),
+            (
+                {"input_norm": "unit"},
+                lambda x, w: np.maximum(x / np.linalg.norm(x, axis=1, keepdims=True) @ w.T, 0),
+            ),
+            (
+                {"input_norm": "standardise"},
+                lambda x, w: np.maximum(
+                    (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True) @ w.T, 0
+                ),
+            ),
+        ],
+    )
+    def test_the_network_that_is_handed_out_has_them(self, make, changes, by_hand):
+        session = make(rule="hebb", network="around")
+        session.step(3)
+        session.edit(changes)
+        x = pixels(session, "validation").flatten(1).double().numpy()
+        expected = by_hand(x, session.weights().double().numpy())
+        np.testing.assert_allclose(on(session).numpy(), expected, rtol=1e-4, atol=1e-5)
+        reading = session._loop.recorder.reader.read(session.frame())
+        assert reading.activations.mean == pytest.approx(expected.mean(), rel=1e-4)
+        assert session.probe().result(20).accuracy >= 0
+        session.restart()
+        model = session.model()
+        assert (model.activation.n, model.activation.triangle) == (1.0, False)
+        assert model.prepare.mode == "none"
+
+    def test_the_next_step_learns_from_them(self, make):
+        session = make(
+            rule={"rule": "hebb", "row_norm": False, "learning_rate": 0.5}, network="around"
+        )
+        session.edit(input_norm="unit")
+        before = session.weights()
+        session.step()
+        # Nothing a Hebbian unit adds is longer than its answer times an input of length one.
+        moved = (session.weights() - before).norm(dim=1)
+        assert float((moved / (0.5 * before.norm(dim=1))).max()) <= 1
+        assert float(moved.max()) > 0
+
+    def test_what_was_built_comes_back(self):
+        network = "softhebb-cnn-quarter"
+        rules = {"conv1": {"rule": "softhebb"}, "conv2": {"rule": "softhebb"}}
+        recipe = Recipe(data="mnist-5k", network=network, rules=rules, steps=1, batch_size=2)
+        with Session(recipe) as session:
+            assert [session.values(one)["n"] for one in ("conv1", "conv2")] == [0.7, 1.4]
+            assert session.values("conv2")["triangle"] is True
+            session.edit(n=3.0, triangle=False, layer="conv2")
+            assert session.model().activation2.n == 3.0
+            session.restart()
+            assert (session.values("conv2")["n"], session.model().activation2.n) == (1.4, 1.4)
+            assert session.model().activation2.triangle is True
+
+
+class TestWhitening:
+    def test_it_is_fitted_again_by_an_edit_and_gone_with_none(self, make):
+        session = (
+            make(rule="hebb", network="around", rules=None)
+            if False
+            else make(rule="hebb", network="around")
+        )
+        session.step(2)
+        x = pixels(session).flatten(1).double().numpy()
+        spread, axes = np.linalg.eigh(np.cov(x.T))
+
+        def expected(epsilon):
+            return axes @ np.diag((spread.clip(0) + epsilon) ** -0.5) @ axes.T
+
+        session.edit(zca="images")
+        np.testing.assert_allclose(
+            session.model().whiten.matrix.numpy(), expected(1e-3), rtol=1e-2, atol=1e-2
+        )
+        session.edit(zca_epsilon=0.5)
+        np.testing.assert_allclose(
+            session.model().whiten.matrix.numpy(), expected(0.5), rtol=1e-4, atol=1e-4
+        )
+        seen = (pixels(session, "validation").flatten(1).double().numpy() - x.mean(0)) @ expected(
+            0.5
+        )
+        answers = np.maximum(seen @ session.weights().double().numpy().T, 0)
+        np.testing.assert_allclose(on(session).numpy(), answers, rtol=1e-3, atol=1e-3)
+        session.step(2)
+        session.edit(zca="none")
+        assert session.model().whiten.matrix is None
+        session.edit(zca="images")
+        session.restart()
+        assert session.model().whiten.matrix is None and session.values()["zca"] == "none"
+
+    def test_that_of_the_recipe_comes_back_with_a_restart(self, make):
+        session = make(rule={"rule": "hebb", "zca": "images"}, network="around")
+        first = session.model().whiten.matrix
+        session.edit(zca="none")
+        session.restart()
+        assert torch.equal(session.model().whiten.matrix, first)
+
+    def test_it_knows_the_training_images_alone(self, make, dataset):
+        from hebblab.data import Dataset, Images
+
+        blank = Images(torch.zeros(30, 1, 6, 6, dtype=torch.uint8), dataset.validation.labels)
+        other = Dataset("other", dataset.train, blank, blank, dataset.classes)
+        one = make(rule={"rule": "hebb", "zca": "images"}, network="around")
+        two = make(rule={"rule": "hebb", "zca": "images"}, network="around", dataset=other)
+        assert torch.equal(one.model().whiten.matrix, two.model().whiten.matrix)
+
+    def test_frames_share_it_and_never_see_it_change(self, make):
+        """A matrix of whole images is megabytes; it is replaced, not written over."""
+        session = make(rule={"rule": "hebb", "zca": "images"}, network="around")
+        session.step()
+        one, two = session.frame(), session.frame()
+        assert one.tensors["whiten.matrix"] is not None
+        held = session._loop.run.model.whiten.matrix
+        for frame in (one, two):
+            assert frame.tensors["whiten.matrix"].data_ptr() == held.data_ptr()
+            assert (
+                frame.tensors["whiten.mean"].data_ptr() != frame.tensors["hidden.weight"].data_ptr()
+            )
+        assert one.tensors["hidden.weight"].data_ptr() != two.tensors["hidden.weight"].data_ptr()
+        assert session.model().whiten.matrix.data_ptr() != held.data_ptr(), "a person's own copy"
+        before = one.tensors["whiten.matrix"].clone()
+        session.edit(zca_epsilon=0.9)
+        session.step()
+        session.restart(seed=9)
+        session.step()
+        assert torch.equal(one.tensors["whiten.matrix"], before)
+
+    def test_patches_that_are_whitened_anew_are_read_anew(self, make):
+        session = make(rule=HARD, network="patchy")
+        session.step(2)
+        session.edit(zca="patches")
+        reader = session._loop.recorder.reader
+        assert int(reader.read(session.frame()).activations.wins.sum()) > 0
+        session.edit(zca_epsilon=1.0)
+        fresh = reader.anew().read(session.frame())
+        assert torch.equal(reader.read(session.frame()).activations.wins, fresh.activations.wins)
+
+    def test_a_network_whose_images_are_too_large_is_refused_and_goes_on(self, make, monkeypatch):
+        from hebblab.nn import whitening
+
+        monkeypatch.setattr(whitening, "_LARGEST", 20)
+        session = make(rule="hebb", network="around")
+        session.step()
+        edit = session.edit(zca="images", n=2.0)
+        assert not edit.wait(5) and "1 to 20 numbers" in edit.cancelled
+        assert (session.values()["zca"], session.values()["n"]) == ("none", 1.0)
+        assert session.model().activation.n == 1.0
+        session.step()
+
+
+class TestThresholds:
+    def test_they_start_at_zero_where_they_are_switched_on_and_are_gone_after(self, make):
+        session = make(rule=HARD, network="around")
+        session.step(2)
+        assert session.frame().thresholds is None
+        session.edit(thresholds=True)
+        assert session.frame().thresholds.tolist() == [0.0] * 8
+        assert session.model().activation.thresholds.tolist() == [0.0] * 8
+        session.step()
+        theta = session.frame().thresholds
+        assert float(theta.abs().max()) > 0
+        assert torch.equal(session.model().activation.thresholds, theta), "as they are now"
+        session.edit(thresholds=False)
+        assert session.frame().thresholds is None
+        assert session.model().activation.thresholds is None
+        session.step()
+        session.edit(thresholds=True)
+        assert session.frame().thresholds.tolist() == [0.0] * 8
+
+    def test_nothing_that_looks_moves_them(self, make):
+        session = make(rule={**HARD, "thresholds": True}, network="around")
+        session.step(5)
+        before = session.frame().thresholds
+        session.probe().result(20)
+        reader = session._loop.recorder.reader
+        reader.read(session.frame())
+        session.trainer.change("hidden", pixels(session).flatten(1))
+        session.edit(n=2.0)
+        session.edit(reduction="mean")
+        session.weights(), session.model(), session.values()
+        assert torch.equal(session.frame().thresholds, before)
+        session.step()
+        assert not torch.equal(session.frame().thresholds, before)
+
+    def test_the_frame_has_a_copy(self, make):
+        session = make(rule={**HARD, "thresholds": True})
+        session.step(5)
+        frame = session.frame()
+        before = frame.thresholds.clone()
+        session.step(5)
+        assert torch.equal(frame.thresholds, before)
+        assert torch.equal(frame.rule.buffers["thresholds"], before)
+
+    def test_the_triangle_subtracts_them_where_they_mean_responses(self, make, tmp_path):
+        session = make(
+            rule={**HARD, "thresholds": True, "threshold_rate": 20.0, "triangle": True},
+            network="around",
+        )
+        session.step(6)
+        theta = session.frame().thresholds.double().numpy()
+        assert abs(theta).max() > 1
+
+        def expected(theta):
+            x = pixels(session, "validation").flatten(1).double().numpy()
+            v = x @ session.weights().double().numpy().T - theta
+            return np.maximum(v - v.mean(1, keepdims=True), 0)
+
+        np.testing.assert_allclose(on(session).numpy(), expected(theta), rtol=1e-4, atol=1e-4)
+        assert "activation.thresholds" in session.model().state_dict()
+        network = networks.load(session.save(tmp_path / "saved"))
+        with torch.no_grad():
+            loaded = network.eval()[:-1](pixels(session, "validation"))
+        assert torch.equal(loaded, on(session))
+        session.edit(similarity="cosine")
+        assert session.model().activation.thresholds is None, "a cosine is no response"
+        np.testing.assert_allclose(on(session).numpy(), expected(0), rtol=1e-4, atol=1e-4)
+        session.edit(similarity="dot")
+        assert session.model().activation.thresholds is not None
+
+    def test_wins_that_are_shown_are_those_that_count(self, make):
+        session = make(rule={**HARD, "thresholds": True}, network="around")
+        session.step(3)
+        theta = torch.tensor([9.0, 0.5, 9.0, 1.0, 9.0, 9.0, 0.0, 9.0]) * 3
+        session._loop.run.trainer.learners["hidden"].thresholds.copy_(theta)
+        frame = session.frame()
+        reading = session._loop.recorder.reader.read(frame)
+        x = pixels(session, "validation").flatten(1)
+        left = (x @ session.weights().T - theta).numpy()
+        wins = np.bincount(left.argmax(1)[left.max(1) > 0], minlength=8)
+        assert reading.activations.wins.tolist() == wins.tolist()
+        assert reading.answers.sum(1).tolist() == wins.tolist()
+        session._loop.run.trainer.learners["hidden"].thresholds.fill_(1e6)
+        nobody = session._loop.recorder.reader.read(session.frame())
+        assert int(nobody.activations.wins.sum()) == 0 == int(nobody.answers.sum())
+
+
+class TestPruning:
+    def test_a_run_keeps_its_mask_and_another_seed_has_another(self, make):
+        def gone(session):
+            return session.weights() == 0
+
+        session = make(rule={"rule": "hebb", "pruning": 0.6, "init": "uniform(0.5, 1)"})
+        mask = gone(session)
+        assert 0.5 < float(mask.double().mean()) < 0.7
+        session.step(10)
+        session.edit(learning_rate=0.5)
+        session.edit(row_norm=False)
+        session.step(3)
+        assert torch.equal(gone(session), mask)
+        session.restart()
+        assert torch.equal(gone(session), mask)
+        session.restart(seed=8)
+        assert not torch.equal(gone(session), mask)
+        same = make(rule={"rule": "instar", "pruning": 0.6, "init": "uniform(0.5, 1)"})
+        assert torch.equal(gone(same), mask), "the mask is a matter of the seed alone"
+
+
+class TestRadius:
+    def som(self, make, **settings):
+        rule = {"rule": "som", "radius": 3.0, "radius_end": 0.5, "rows": 2}
+        return make(rule=rule, **settings)
+
+    def test_it_falls_by_the_same_factor_each_step(self, make):
+        session = self.som(make, steps=40)
+        seen = []
+        for _ in range(4):
+            session.step(10)
+            seen.append(session.values()["radius"])
+        # The step under way is the one that `values` tells of: after 10 steps, that of step 9.
+        assert seen == pytest.approx([3 * (0.5 / 3) ** (s / 40) for s in (9, 19, 29, 39)])
+        assert session.rule().radius == seen[-1]
+
+    def test_an_edit_holds_it_and_a_restart_lets_it_fall_again(self, make):
+        session = self.som(make, steps=40)
+        session.step(5)
+        edit = session.edit(radius=2.0)
+        assert edit.changes["radius"] == (pytest.approx(3 * (0.5 / 3) ** (4 / 40)), 2.0)
+        session.step(20)
+        assert session.values()["radius"] == 2.0
+        session.restart()
+        assert session.values()["radius"] == 3.0
+        session.step(5)
+        assert session.values()["radius"] == pytest.approx(3 * (0.5 / 3) ** (4 / 40))
+
+    def test_its_end_may_be_moved(self, make):
+        session = self.som(make, steps=40)
+        session.step(20)
+        session.edit(radius_end=1.5)
+        session.step()
+        assert session.values()["radius"] == pytest.approx(3 * 0.5 ** (20 / 40))
+
+    def test_each_greedy_part_has_its_own(self, make):
+        session = self.som(make, steps=20, network="two", schedule="greedy", decay="linear")
+        first, second = session.layers
+        session.step(10)
+        assert session.values(first)["radius"] == pytest.approx(3 * (0.5 / 3) ** (9 / 10))
+        assert session.values(second)["radius"] == 3.0, "its part has not begun"
+        held = session.values(first)["radius"]
+        session.step(1)
+        assert session.values(second)["radius"] == 3.0
+        session.step(9)
+        assert session.values(second)["radius"] == pytest.approx(3 * (0.5 / 3) ** (9 / 10))
+        assert session.values(first)["radius"] == held, "and what is done stays as it was"
+
+
+class TestOrders:
+    def test_greedily_one_layer_learns_after_another_with_its_own_decay(self, make):
+        session = make(
+            network="two", rule={"rule": "krotov-hopfield"}, schedule="greedy", decay="linear",
+            steps=10, learning_rate=0.2,
+        )  # fmt: skip
+        first, second = session.layers
+        told = []
+        before = {name: session.weights(name) for name in session.layers}
+        for _ in range(10):
+            session.step()
+            after = {name: session.weights(name) for name in session.layers}
+            told.append([float((after[n] - before[n]).abs().max()) for n in session.layers])
+            before = after
+        # The largest change of a weight is the rate.
+        rates = [0.2 * (1 - s / 5) for s in range(5)]
+        assert [one for one, _ in told] == pytest.approx(rates + [0] * 5, rel=1e-4)
+        assert [two for _, two in told] == pytest.approx([0] * 5 + rates, rel=1e-4)
+
+    def test_a_greedy_run_repeats_itself_after_a_restart(self, make, live):
+        session = make(network="two", rule="oja", schedule="greedy", steps=10)
+        first = live.digest(live.finish(session))
+        session.restart()
+        assert live.digest(live.finish(session)) == first
+        assert live.digest(live.finish(make(network="two", rule="oja", steps=10))) != first
+
+    def test_the_orders_differ_in_what_the_second_layer_sees(self, make, live):
+        found = {
+            order: live.finish(make(network="two", rule="oja", schedule=order, steps=6))
+            for order in ("in-order", "simultaneous")
+        }
+        one, two = found.values()
+        first, second = one.layers
+        assert torch.equal(one.weights(first), two.weights(first))
+        assert not torch.equal(one.weights(second), two.weights(second))
+
+    def test_patches_are_whitened_anew_when_their_layer_begins(self, make, dataset):
+        def build(image_shape, classes):
+            return nn.Sequential(
+                OrderedDict(
+                    one=PatchConv2d(1, 3, 3, bias=False),
+                    act=RePU(),
+                    two=PatchConv2d(3, 4, 2, bias=False),
+                    flatten=nn.Flatten(),
+                    readout=nn.Linear(36, classes),
+                )
+            )
+
+        networks.register("greedy-conv", build)
+        try:
+            rules = {"one": {"rule": "hebb"}, "two": {"rule": "hebb", "zca": "patches"}}
+            recipe = Recipe(
+                network="greedy-conv", rules=rules, schedule="greedy", steps=8, batch_size=4
+            )
+            with Session(recipe, dataset=dataset) as session:
+                session.step(4)
+                early = session.model().two.mean
+                session.step(1)
+                model = session.model()
+                with torch.no_grad():
+                    given = model.act(model.one(pixels(session)))
+                mean = torch.nn.functional.unfold(given, 2).mean(dim=(0, 2))
+                assert torch.allclose(model.two.mean, mean, atol=1e-5)
+                assert not torch.allclose(early, mean, atol=1e-3)
+        finally:
+            networks.unregister("greedy-conv")
+
+
+class TestWorlds:
+    def test_the_mean_that_is_subtracted_follows_the_points(self):
+        with Session("cloud-oja", centre=True, centring=False) as session:
+            session.step()
+            (seen, _), mean = next(iter(session._loop.run.batches)), (2.0, 1.0)
+            assert float(seen.mean(0).abs().max()) < 0.5
+            session.edit(centring=True)
+            given = [batch.clone() for batch, _ in session._loop.run.batches]
+            assert torch.cat(given).mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
+            session.edit(centring=False)
+            given = [batch.clone() for batch, _ in session._loop.run.batches]
+            assert torch.cat(given).mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
+            assert session.dataset.train.values.mean(0).tolist() == pytest.approx(mean, abs=1e-4)
+
+    def test_knobs_of_the_recipe_make_the_points_and_a_restart_brings_them_back(self):
+        with Session("cloud-oja", elongation=5, seed=3) as session:
+            assert session.values()["elongation"] == 5.0
+            points = session.dataset.train.values.clone()
+            spread = torch.linalg.eigvalsh(points.T.cov())
+            assert float((spread[1] / spread[0]).sqrt()) == pytest.approx(5, rel=0.1)
+            session.step(5)
+            session.edit(elongation=1.0, angle=90.0)
+            assert not torch.equal(session.dataset.train.values, points)
+            session.restart()
+            assert torch.equal(session.dataset.train.values, points)
+            assert session.values()["elongation"] == 5.0
+            session.restart(seed=4)
+            assert not torch.equal(session.dataset.train.values, points)
+
+    def test_a_restart_brings_the_classes_back_to_whoever_reads(self):
+        layer = {"rule": "hard-wta", "init": "normal(0, 0.3)", "similarity": "distance"}
+        recipe = Recipe(data="clusters-2d", network="dense-5", rules={"hidden": layer}, steps=1000)
+        with Session(recipe) as session:
+            session.step(3)
+            session.edit(number=9)
+            session.step(3)
+            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 9)
+            session.restart()
+            session.step(3)
+            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 5)
+
+    def test_what_the_world_refuses_changes_nothing(self):
+        with Session("cloud-oja") as session:
+            before = session.dataset.fingerprint
+            for bad in ({"elongation": 11}, {"angle": "up"}, {"centring": 1}):
+                with pytest.raises(InvalidValue):
+                    session.edit(bad)
+            with pytest.raises(InvalidValue, match="fresh start"):
+                session.edit(samples=500)
+            with pytest.raises(UnknownName):
+                session.edit(number=3)
+            assert session.dataset.fingerprint == before
+
+    def test_points_of_ones_own_have_no_knobs(self):
+        own = worlds.load("cloud-2d", 1, elongation=2.0)
+        with Session("cloud-oja", dataset=own) as session:
+            assert "elongation" not in session.knobs()
+
+
+EDITS = [
+    {"thresholds": True, "threshold_rate": 1.0},
+    {"input_norm": "unit"},
+    {"zca": "images", "zca_epsilon": 0.1},
+    {"teacher": True},
+    {"triangle": True, "n": 2.0},
+    {"zca_epsilon": 0.01},
+    {"row_norm": True},
+    {"thresholds": False},
+    {"teacher": False, "zca": "none", "similarity": "cosine"},
+    {"reduction": "mean"},
+]
+
+
+class TestRepeating:
+    def test_the_same_recipe_and_edits_of_options_give_the_same_bits(self, make, live, dataset):
+        session = make(rule={**HARD, "pruning": 0.3}, network="around", endless=True)
+        session.start()
+        for number, changes in enumerate(EDITS):
+            assert live.notice(session, session.steps + 2 + number % 3).wait(live.LIMIT)
+            assert session.edit(changes).wait(live.LIMIT)
+        assert live.notice(session, session.steps + 3).wait(live.LIMIT)
+        session.pause()
+        assert session.error is None and len(session.edits) == len(EDITS)
+        first = session.steps
+        digest = live.digest(session)
+        again = live.replay(session, dataset, first)
+        assert live.digest(again) == digest
+        again.stop()
+        edits, session_steps = session.edits, session.steps
+        session.restart()
+        for edit in edits:
+            if edit.applied_at > session.steps:
+                session.step(edit.applied_at - session.steps)
+            session.edit({name: new for name, (_, new) in edit.changes.items()})
+        session.step(session_steps - session.steps)
+        assert live.digest(session) == digest
+
+    def test_some_patches_are_the_same_ones_again(self, make, live, dataset):
+        session = make(rule={"rule": "hebb", "patches_per_batch": 20}, network="patchy", steps=20)
+        session.step(5)
+        session.edit(patches_per_batch=7)
+        session.edit(reduction="sum")
+        session.step(5)
+        assert live.digest(live.replay(session, dataset)) == live.digest(session)
+        other = make(rule={"rule": "hebb"}, network="patchy", steps=20)
+        other.step(1)
+        session.restart()
+        session.step(1)
+        assert not torch.equal(other.weights(), session.weights())
