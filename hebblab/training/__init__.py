@@ -1,5 +1,6 @@
 """Training: the Local optimizer and ignite engines for Hebbian and supervised layers."""
 
+from hebblab.training.evaluator import HebbianEvaluator
 from hebblab.training.features import FeaturePath, feature_path
 from hebblab.training.hebbian import HebbianTrainer
 from hebblab.training.learner import Learner
@@ -13,7 +14,7 @@ from hebblab.training.schedules import (
     greedy_phase,
     shrunk,
 )
-from hebblab.training.supervised import HebbianEvaluator, SupervisedEvaluator, SupervisedTrainer
+from hebblab.training.supervised import SupervisedEvaluator, SupervisedTrainer
 from hebblab.training.visualizers import (
     ActivationStatisticsHandler,
     UnitConvergenceHandler,
