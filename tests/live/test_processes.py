@@ -26,11 +26,13 @@ ENDS = {
     "dropped": "s = hl.Session('mnist-krotov', endless=True); started(s); del s",
     "reading": """
 s = hl.Session('mnist-krotov', network='dense-400', endless=True); s.watch(0.0); started(s)
-while s.reading() is None: time.sleep(0.001)
+end = time.monotonic() + 60
+while s.reading() is None and time.monotonic() < end: time.sleep(0.001)
 """,
     "probing": """
 s = hl.Session('mnist-krotov'); s.step(2); probing = s.probe()
-while probing.progress[0] == 0: time.sleep(0.001)
+end = time.monotonic() + 60
+while probing.progress[0] == 0 and time.monotonic() < end: time.sleep(0.001)
 """,
     "failed": """
 @hl.rules.register
