@@ -31,6 +31,8 @@ _NAMES = {
     "SupervisedEvaluator": "training",
     "HebbianEvaluator": "training",
     "linear_probe": "evaluation",
+    "evaluate": "evaluation",
+    "Evaluation": "evaluation",
     "ProbeResult": "evaluation",
     "Score": "evaluation",
     "Recipe": "recipes",
@@ -46,6 +48,7 @@ __all__ = [
     "Dataset",
     "Diverged",
     "Edit",
+    "Evaluation",
     "Frame",
     "HebbianEvaluator",
     "HebbianTrainer",
@@ -73,6 +76,7 @@ __all__ = [
     "WrongState",
     "__version__",
     "data",
+    "evaluate",
     "evaluation",
     "knob",
     "linear_probe",
@@ -115,7 +119,7 @@ if TYPE_CHECKING:
         UnknownName,
         WrongState,
     )
-    from hebblab.evaluation import ProbeResult, Score, linear_probe
+    from hebblab.evaluation import Evaluation, ProbeResult, Score, evaluate, linear_probe
     from hebblab.experiments import sweep
     from hebblab.knobs import Knob, knob
     from hebblab.live import Edit, Frame, Session

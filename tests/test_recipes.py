@@ -285,3 +285,169 @@ def test_equal_recipes_give_equal_weights_and_other_seeds_others():
             weights.append(session.weights())
     assert weights[0].equal(weights[1])
     assert not weights[0].equal(weights[2])
+
+
+OPTIONS = {
+    "learning_rate": 0.25,
+    "row_norm": True,
+    "n": 1.4,
+    "triangle": True,
+    "thresholds": True,
+    "threshold_rate": 3.0,
+    "pruning": 0.99,
+    "teacher": True,
+    "input_norm": "standardise",
+    "zca": "patches",
+    "zca_epsilon": 0.01,
+    "patches_per_batch": 1000,
+}
+
+
+def test_every_option_comes_back_from_json():
+    rules = {
+        "one": {"rule": "instar", **OPTIONS},
+        "two": {"rule": "softhebb", "norm_adaptive_lr": 0.5},
+        "three": {"rule": "som", "radius_end": 1.5},
+    }
+    said = {**OPTIONS, "norm_adaptive_lr": 0.5, "radius_end": 1.5}
+    assert set(said) == set(LayerOptions.declared()), "none is left out here"
+    recipe = Recipe(rules=rules, schedule="greedy")
+    again = Recipe.model_validate_json(recipe.model_dump_json())
+    assert again == recipe and again.schedule == "greedy"
+    for layer, entry in rules.items():
+        for key, value in entry.items():
+            assert again.rules[layer][key] == value
+            if key != "rule":
+                assert getattr(again.options(layer), key) == value
+    assert again.rules["two"]["n"] is None, "what only the network knows stays open"
+    assert again.rules["two"]["triangle"] is None and again.rules["two"]["input_norm"] is None
+    assert again.rules["two"]["threshold_rate"] == 0.5, "the rest is written out"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"rule": "softhebb", "row_norm": True}, "holds its own norm"),
+        ({"rule": "soft-wta", "thresholds": True}, "no winners"),
+        ({"rule": "oja", "competition": "softmax", "thresholds": True}, "no winners"),
+        ({"rule": "hebb", "norm_adaptive_lr": 0.5}, "holds no norm"),
+        ({"rule": "krotov-hopfield", "teacher": True}, "no competition that a teacher"),
+        ({"rule": "sanger", "pruning": 0.1}, "its place among the others"),
+        ({"rule": "hebb", "pruning": 1}, r"from 0 to 0\.999, not 1"),
+        ({"rule": "hebb", "zca": "image"}, "Did you mean 'images'"),
+        ({"rule": "hebb", "thresholds": "on"}, "on or off"),
+        ({"rule": "hebb", "zca_epsilon": 0}, "whitening|zca_epsilon"),
+        ({"rule": "hebb", "patches_per_batch": 2.5}, "whole number"),
+        ({"rule": "hebbian-anti-hebbian", "learning_rate": 0.6}, "below τ"),
+    ],
+)
+def test_options_that_clash_are_refused_before_anything_is_made(rule, words):
+    with pytest.raises(InvalidValue, match=words):
+        Recipe(rules={"*": rule})
+    with pytest.raises(InvalidValue, match=words):
+        Recipe.model_validate_json(json.dumps({"rules": {"*": rule}}))
+
+
+def test_options_are_overrides_of_every_layer():
+    recipe = Recipe(rules={"a": {"rule": "hard-wta"}, "b": {"rule": "instar"}})
+    other = recipe.overridden(thresholds=True, threshold_rate=2.0, zca="patches", pruning=0.5)
+    for layer in ("a", "b"):
+        options = other.options(layer)
+        assert (options.thresholds, options.threshold_rate) == (True, 2.0)
+        assert (options.zca, options.pruning) == ("patches", 0.5)
+    mixed = Recipe(rules={"a": {"rule": "hard-wta"}, "b": {"rule": "softhebb"}})
+    with pytest.raises(InvalidValue, match="'softhebb' as it is set has no winners"):
+        mixed.overridden(thresholds=True)
+
+
+def test_another_rule_keeps_the_activation_and_forgets_what_was_set_around_the_old_one():
+    recipe = Recipe(rules={"hidden": {"rule": "instar", **OPTIONS}})
+    entry = recipe.overridden(rule="krotov-hopfield").rules["hidden"]
+    assert (entry["n"], entry["triangle"]) == (1.4, True)
+    assert (entry["thresholds"], entry["pruning"], entry["row_norm"]) == (False, 0.0, False)
+
+
+@pytest.mark.parametrize("schedule", ["in-order", "simultaneous", "greedy"])
+def test_layers_learn_in_one_of_three_orders(schedule):
+    recipe = Recipe(schedule=schedule)
+    assert Recipe.model_validate_json(recipe.model_dump_json()).schedule == schedule
+    assert Recipe().overridden(schedule=schedule).schedule == schedule
+    for bad in ("together", None, 1):
+        with pytest.raises(InvalidValue, match="in-order, simultaneous, greedy"):
+            Recipe(schedule=bad)
+
+
+def cloud(**world):
+    return Recipe(data="cloud-2d", network="dense-1", rules={"*": {"rule": "oja"}}, world=world)
+
+
+def test_a_world_is_part_of_the_recipe():
+    recipe = cloud(elongation=5, angle=10)
+    assert recipe.world["elongation"] == 5.0
+    assert recipe.world["noise"] == 0.0, "the rest is written out"
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+    assert cloud().world == {}, "nothing said is nothing kept"
+
+
+def test_knobs_of_the_world_are_overrides():
+    assert cloud().overridden(elongation=5).world["elongation"] == 5.0
+    both = cloud(angle=10).overridden(world={"angle": 20}, elongation=5, learning_rate=0.5)
+    assert (both.world["angle"], both.world["elongation"]) == (20.0, 5.0)
+    assert both.rate("*") == 0.5
+    kept = cloud(angle=10).overridden(elongation=5)
+    assert (kept.world["angle"], kept.world["elongation"]) == (10.0, 5.0)
+    with hl.Session("cloud-oja", elongation=5, steps=1) as session:
+        assert session.recipe.world["elongation"] == 5.0
+        assert session.values()["elongation"] == 5.0
+
+
+def test_other_data_leave_the_world_behind():
+    recipe = cloud(elongation=5, angle=10)
+    ring = recipe.overridden(data="ring-2d")
+    assert ring.world.get("elongation", 1.0) == 1.0 and "angle" not in ring.world
+    assert recipe.overridden(data="ring-2d", elongation=2).world["elongation"] == 2.0
+    assert recipe.overridden(data="mnist-5k").world == {}
+    assert recipe.overridden(data="cloud-2d").world["angle"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("world", "error", "words"),
+    [
+        ({"elongatoin": 3}, UnknownName, "Did you mean 'elongation'"),
+        ({"number": 3}, UnknownName, "knob of 'cloud-2d'"),
+        ({"elongation": 11}, InvalidValue, "from 1 to 10"),
+        ({"elongation": "3"}, InvalidValue, "from 1 to 10"),
+        ({"centring": 1}, InvalidValue, "on or off"),
+        (3, InvalidValue, "world must be a dictionary"),
+        (None, InvalidValue, "world must be a dictionary"),
+        ([1], InvalidValue, "world must be a dictionary"),
+    ],
+)
+def test_an_impossible_world_is_refused(world, error, words):
+    with pytest.raises(error, match=words):
+        Recipe(data="cloud-2d", world=world)
+    with pytest.raises(error, match=words):
+        Recipe.model_validate_json(json.dumps({"data": "cloud-2d", "world": world}))
+    with pytest.raises(error, match=words):
+        cloud().overridden(world=world)
+    with pytest.raises(error, match=words):
+        cloud().overridden(world=world, noise=0.5)
+
+
+def test_what_is_no_world_has_no_knobs_of_one():
+    with pytest.raises(InvalidValue, match=r"Only two-dimensional worlds.*'mnist-5k' is none"):
+        Recipe(world={"noise": 0.1})
+    with pytest.raises(UnknownName, match="setting or knob"):
+        Recipe().overridden(elongation=3)
+    with pytest.raises(InvalidValue, match="Only two-dimensional worlds"):
+        cloud(noise=0.5).overridden(data="mnist-5k", world={"noise": 0.5})
+
+
+def test_no_world_shares_a_knob_with_what_a_recipe_says_otherwise():
+    from hebblab.data import worlds
+
+    for name in worlds.available():
+        knobs = set(worlds.get(name).declared())
+        assert not knobs & ({*Recipe.model_fields} | _BESIDE)
+        for rule in hl.rules.available():
+            assert not knobs & set(hl.rules.get(rule).declared())

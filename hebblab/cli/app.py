@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from hebblab import __version__
-from hebblab.cli import data, doctor, lab, presets, rules, run, serve
+from hebblab.cli import data, doctor, evaluate, lab, presets, rules, run, serve
 from hebblab.errors import HebblabError, InvalidValue, UnknownName
 
 
@@ -15,7 +15,7 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order in which people need them."""
-        return ["serve", "lab", "run", "data", "rules", "presets", "doctor"]
+        return ["serve", "lab", "run", "evaluate", "data", "rules", "presets", "doctor"]
 
     def invoke(self, ctx: Any) -> Any:
         """Invoke the command that was chosen."""
@@ -57,6 +57,7 @@ def hebblab(
 app.command()(serve.serve)
 app.command()(lab.lab)
 app.command()(run.run)
+app.command()(evaluate.evaluate)
 app.add_typer(data.app, name="data")
 app.command()(rules.rules)
 app.command()(presets.presets)

@@ -66,9 +66,9 @@ def run(
     overrides = parsed([*(assignments or ()), *options], presets.get(preset))
     if save is not None:
         _check_folder(save)
-    with _interruptible(), Session(preset, **overrides) as session:
+    with interruptible(), Session(preset, **overrides) as session:
         began = time.monotonic()
-        done = _train(session)
+        done = train(session)
         seconds = time.monotonic() - began
         if session.state == "failed":
             kept = f" The last finite weights are in {session.save(save)}." if save else ""
@@ -87,7 +87,7 @@ def run(
         raise typer.Exit(130)
 
 
-def _train(session: "Session") -> bool:
+def train(session: "Session") -> bool:
     """Train to the end; False after Ctrl-C, the run then held."""
     total = session.total_steps
     try:
@@ -203,7 +203,7 @@ def _check_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Any:
+def interruptible() -> Any:
     """Let SIGINT interrupt even where a shell started the command with it ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield

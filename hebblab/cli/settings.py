@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hebblab import rules
+from hebblab.data import worlds
 from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.knobs import Knob
 from hebblab.recipes import OPTIONS, SETTINGS, Recipe
@@ -16,7 +17,8 @@ def parsed(assignments: Sequence[str], recipe: Recipe) -> dict[str, Any]:
 
     Args:
         assignments: What followed each `--set`.
-        recipe: Whose rules' knobs may be set, unless `rule=` is among the texts.
+        recipe: Whose rules' and whose world's knobs may be set, unless `rule=` or `data=` is
+            among the texts.
 
     Raises:
         UnknownName: No setting and no knob has that name.
@@ -27,7 +29,7 @@ def parsed(assignments: Sequence[str], recipe: Recipe) -> dict[str, Any]:
     {'delta': 0.2, 'k': 7}
     """
     texts = dict(_split(text) for text in assignments)
-    knobs = _knobs(texts.get("rule"), recipe)
+    knobs = _knobs(texts.get("rule"), texts.get("data", recipe.data), recipe)
     overrides: dict[str, Any] = {}
     for name, text in texts.items():
         if name in _WORDS:
@@ -46,9 +48,11 @@ def _split(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _knobs(rule: str | None, recipe: Recipe) -> dict[str, Knob]:
+def _knobs(rule: str | None, data: str, recipe: Recipe) -> dict[str, Knob]:
     names = [entry["rule"] for entry in recipe.rules.values()] if rule is None else [rule]
     known = {**SETTINGS, **OPTIONS}
+    if data in worlds.available():
+        known.update(worlds.get(data).declared())
     for name in names:
         known.update(rules.get(name).declared())
     return known

@@ -1,4 +1,4 @@
-"""The desk behind the page: one thread that hears every part, and alone speaks to all of them."""
+"""The desk behind the page: one thread that hears every part, and speaks to all of them."""
 
 import threading
 import time
@@ -20,13 +20,15 @@ from .runs import Runs
 TICK = 0.05
 BAR = 0.1  # seconds between status lines
 CHARTS = 0.5  # and between charts
+_LOOK = 0.25  # and between looks whether a beat is due
 
 
 class Desk:
     """Hears what a person does, has it done, and shows what comes of it.
 
     Messages arrive on threads that nobody can predict, so they are only noted there; this thread
-    acts on them in order, and no other sends anything. Without a page nothing is sent or read.
+    acts on them in order and shows what comes of them. It may have to wait for the end of a long
+    step, so another one says that the kernel lives. Without a page nothing is sent or read.
 
     Args:
         session: The run.
@@ -53,7 +55,8 @@ class Desk:
         self._inbox: deque[tuple[str, Event]] = deque()
         self._woken = threading.Condition()
         self._closing = False
-        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._show_all()
         self._listen()
 
@@ -85,9 +88,11 @@ class Desk:
         """End the thread, and the sessions that are the desk's own."""
         with self._woken:
             self._closing = True
+            self._ended.set()
             self._woken.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(10.0)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(10.0)
         self._hands.close()
 
     def _listen(self) -> None:
@@ -105,9 +110,10 @@ class Desk:
             if self._closing:
                 return
             self._inbox.append((part, event))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="hebblab-lab", daemon=True)
-                self._thread.start()
+            if not self._threads:
+                for work, name in ((self._work, "hebblab-lab"), (self._beat, "hebblab-beat")):
+                    self._threads.append(threading.Thread(target=work, name=name, daemon=True))
+                    self._threads[-1].start()
             self._woken.notify_all()
 
     def _work(self) -> None:
@@ -125,6 +131,12 @@ class Desk:
             for part, event in events:
                 self._guarded(partial(self._hear, part, event))
             self._guarded(self._tick)
+
+    def _beat(self) -> None:
+        pulse = self._hands.pulse
+        while not self._ended.wait(_LOOK):
+            if pulse.present() and pulse.due():
+                self.parts.bar.frame({"type": "beat"})
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Do one thing; what it refuses or fails at is said on the page and ends nothing."""
@@ -172,8 +184,6 @@ class Desk:
         if not pulse.present():
             session.watch(None)
             return
-        if pulse.due():
-            self.parts.bar.frame({"type": "beat"})
         if session.state == "failed" and hands.error is None:
             hands.error = _failure(session)
         hands.screen.show(session, hands.layer, session.reading(hands.layer))

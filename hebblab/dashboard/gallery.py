@@ -174,7 +174,7 @@ class Gallery:
             kind,
             f"{what} (means over {channels})",
             f"Each square is the mean over {channels}. Click a unit to see them all.",
-            f"its {channels}, on a scale of their own",
+            "" if close is None else f"its {channels}, on a scale of their own",
             close,
         )
 
@@ -240,7 +240,7 @@ def _looked_for(found: Field, seen: Units, chosen: int | None) -> _Shown:
         found.kind,
         f"Means of the {count} best patches",
         f"Each square is the mean of the {every} that excite the unit most. Click one to see all.",
-        f"the {every} that excite it most",
+        "" if best is None else f"the {every} that excite it most",
         None if best is None else tiled(best - middle, 0.5 if middle else float(best.max()) or 1.0),
     )
 

@@ -183,13 +183,10 @@ class Screen:
         if self._chosen is not None and self._chosen >= units:
             self._chosen = None
         deep, looks = _deep(frame), _looks(session, frame)
+        title = "Where the units point" if arrows else f"What {frame.layer} has learned"
         self._part.show(
             {
-                "title": "Where the units point"
-                if arrows
-                else f"What {frame.layer} has learned"
-                if deep
-                else "",
+                "title": title if arrows or deep else "",
                 "sentence": views.sentence(units, arrows) if frame.step == 0 else "",
                 "scale": gallery.scale,
                 "order": gallery.order,

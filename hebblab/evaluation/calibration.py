@@ -61,13 +61,38 @@ def reliability(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Reliab
         )
     sure, chosen = exact.max(dim=1)
     right = (chosen == labels).double()
-    place = torch.ceil(sure * bins).long().sub_(1).clamp_(0, bins - 1)
+    place = _bin(sure, bins)
     count = torch.bincount(place, minlength=bins)
     confidence = torch.bincount(place, weights=sure, minlength=bins) / count
     accuracy = torch.bincount(place, weights=right, minlength=bins) / count
     gap = (accuracy - confidence).abs().nan_to_num(0.0)
     error = float((gap * count).sum() / len(labels))
     return Reliability(confidence, accuracy, count, error)
+
+
+def error_interval(
+    found: Reliability, probabilities: Tensor, labels: Tensor
+) -> tuple[float, float]:
+    """Return the 95 % interval of an expected calibration error, (low, high).
+
+    The error is a mean over samples once it is fixed which bins are over- and which
+    underconfident; the interval is that mean's, by the normal distribution. It does not cover that
+    the error of a perfectly calibrated readout is above 0 in any finite sample.
+
+    Args:
+        found: What `reliability` returned for the same samples.
+        probabilities: (samples, classes).
+        labels: int64 (samples,).
+    """
+    sure, chosen = probabilities.double().max(dim=1)
+    direction = (found.accuracy - found.confidence).nan_to_num(0.0).sign()
+    each = ((chosen == labels).double() - sure) * direction[_bin(sure, len(found.count))]
+    half = 1.96 * float(each.std(correction=0)) / len(each) ** 0.5
+    return max(0.0, found.error - half), min(1.0, found.error + half)
+
+
+def _bin(sure: Tensor, bins: int) -> Tensor:
+    return torch.ceil(sure * bins).long().sub_(1).clamp_(0, bins - 1)
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:

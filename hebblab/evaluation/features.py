@@ -1,8 +1,10 @@
 """Features of many images within a memory bound."""
 
 import copy
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from hebblab.data import Images, as_floats
 from hebblab.data.images import Inputs
 from hebblab.errors import InvalidValue
+from hebblab.evaluation.working import digest
 from hebblab.nn.initial import draw_
 from hebblab.training.features import FeaturePath
 
@@ -112,6 +115,14 @@ class Extractor:
         if self._side is not None:
             self.width = self.shape[0] * self._side[0] * self._side[1]
         self._calibrate(training)
+
+    @cached_property
+    def identity(self) -> str:
+        """SHA-256 of all that makes features of inputs: modules, their settings and weights."""
+        found = hashlib.sha256(f"{self._modules}{self._side}".encode())
+        for name, tensor in self._modules.state_dict().items():
+            found.update(f"{name}{digest(tensor)}".encode())
+        return found.hexdigest()
 
     @property
     def note(self) -> str:

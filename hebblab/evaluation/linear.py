@@ -27,7 +27,7 @@ def linear_readout(
     own statistics, constant ones are left out.
 
     Without a penalty, one is chosen on a stratified fifth of the samples held out (ridge: 1e-4 to
-    1e2, softmax: 1e-4 to 1e-1, in steps of ten; among equals the strongest), and the readout is
+    1e3, softmax: 1e-4 to 1e-1, in steps of ten; among equals the strongest), and the readout is
     fitted on all of them with it. Where a class has fewer than five samples it is 1e-1 (softmax:
     1e-3).
 

@@ -118,6 +118,17 @@ def retrieval(
     >>> [round(number, 4) for number in found]
     [0.6667, 0.5556]
     """
+    precision, average = retrieved(queries, query_labels, gallery, gallery_labels, k)
+    return float(precision.mean()), float(average.mean())
+
+
+def retrieved(
+    queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_labels: Tensor, k: int
+) -> tuple[Tensor, Tensor]:
+    """Return precision at k and average precision at k of each query, float64 (queries,).
+
+    See `retrieval`, whose two numbers are their means.
+    """
     _check(queries, gallery, k)
     if len(query_labels) != len(queries) or len(gallery_labels) != len(gallery):
         raise InvalidValue(
@@ -126,7 +137,7 @@ def retrieval(
         )
     half = 0.5 * gallery.square().sum(dim=1)
     ranks = torch.arange(1, k + 1, dtype=torch.float64, device=gallery.device)
-    precision, average = 0.0, 0.0
+    precisions, averages = [], []
     size = _rows(len(gallery))
     for chunk, wanted in zip(
         torch.split(queries, size), torch.split(query_labels, size), strict=True
@@ -134,10 +145,10 @@ def retrieval(
         best = _stable_best(chunk @ gallery.T - half, k)
         relevant = (gallery_labels[best] == wanted[:, None]).double()
         in_all = (gallery_labels == wanted[:, None]).sum(dim=1).clamp_max(k)
-        precision += float(relevant.mean(dim=1).sum())
         gained = (relevant * relevant.cumsum(dim=1) / ranks).sum(dim=1)
-        average += float((gained / in_all.clamp_min(1)).sum())
-    return precision / len(queries), average / len(queries)
+        precisions.append(relevant.mean(dim=1))
+        averages.append(gained / in_all.clamp_min(1))
+    return torch.cat(precisions), torch.cat(averages)
 
 
 def _stable_best(scores: Tensor, k: int) -> Tensor:

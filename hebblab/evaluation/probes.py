@@ -1,12 +1,9 @@
 """Probes: what a readout trained on frozen features gets right, beside two baselines."""
 
-import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,15 +14,14 @@ from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.evaluation.features import Extractor, Inlet, Start, collect
 from hebblab.evaluation.intervals import Score
 from hebblab.evaluation.readout import fit_softmax_
+from hebblab.evaluation.working import Progress, Report, digest, flushed_denormals
+from hebblab.evaluation.working import threads as using
 from hebblab.training.features import FeaturePath, feature_path
 
 MEMORY = 512 << 20  # bytes of training features held at once
 _SPLITS = ("validation", "test")
-_STAGE = 1000  # parts of progress that one readout counts for
 _SAMPLE = 16  # images whose random features name them
 _KEPT = 32  # scores of baselines, of a few hundred bytes each
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -125,11 +121,11 @@ def linear_probe(
     if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1 << 20:
         raise InvalidValue(f"memory must be at least 1,048,576 bytes, not {shown(memory)}.")
     started = time.perf_counter()
-    with torch.inference_mode(), _threads(threads), _flushed_denormals():
+    with torch.inference_mode(), using(threads), flushed_denormals():
         probe = _Probe(network, dataset, layer, split, seed, centre, memory)
         random, random_key = probe.random(random_weights)
         new = sum(key not in _scores for key in (random_key, probe.about))
-        report = _Report(1 + new, progress, cancel)
+        report = Report(1 + new, progress, cancel)
         accuracy = probe.score(probe.learned, "learned features", report)
         on_random = _remembered(random_key, probe.score, random, "random features", report)
         on_pixels = _remembered(probe.about, probe.score, probe.pixels, "raw pixels", report)
@@ -174,7 +170,7 @@ class _Probe:
             notes.append(f"fitted on {fits:,} of {len(train):,} training images")
         self.note = "; ".join(notes)
         part = seed if fits < len(train) else None
-        mean = "" if centre is None else _digest(centre)
+        mean = "" if centre is None else digest(centre)
         self.about = (dataset.fingerprint, split, unit, mean, len(self._training), part)
 
     def random(self, spec: Start | Mapping[str, Start]) -> tuple[Extractor, Hashable]:
@@ -186,9 +182,9 @@ class _Probe:
                 raise InvalidValue(f"random_weights says nothing of layer {name!r}.")
         generator = torch.Generator().manual_seed(self._seed)
         extractor = Extractor(self.path, self._training, starts, generator)
-        return extractor, (*self.about, _digest(extractor.of(self._training.spread(_SAMPLE))))
+        return extractor, (*self.about, digest(extractor.of(self._training.spread(_SAMPLE))))
 
-    def score(self, extractor: Extractor, what: str, report: "_Report") -> Score:
+    def score(self, extractor: Extractor, what: str, report: Report) -> Score:
         """Fit the readout on the training features and count what it gets right on the others."""
         report.stage(what)
         device, samples = extractor.device, len(self._training)
@@ -205,51 +201,16 @@ class _Probe:
         return Score.of(correct, first)
 
 
-class _Report:
-    """Progress over stages of equal weight, and the place where a probe is cancelled."""
-
-    def __init__(
-        self, stages: int, progress: Progress | None, cancel: Callable[[], bool] | None
-    ) -> None:
-        self._progress, self._cancel = progress, cancel
-        self._total = stages * _STAGE
-        self._stage, self._text = -1, ""
-
-    def stage(self, text: str) -> None:
-        self._stage += 1
-        self._text = text
-
-    def reading(self, done: int, total: int) -> None:
-        self._say(0.3 * done / total, f"{self._text}: reading {total:,} images")
-
-    def fitting(self, done: int, total: int) -> None:
-        self._say(0.3 + 0.6 * done / total, f"{self._text}: fitting the readout")
-
-    def scoring(self, done: int, total: int) -> None:
-        self._say(0.9 + 0.1 * done / total, f"{self._text}: scoring {total:,} images")
-
-    def finish(self) -> None:
-        if self._progress is not None:
-            self._progress(self._total, self._total, "done")
-
-    def _say(self, share: float, text: str) -> None:
-        if self._cancel is not None and self._cancel():
-            raise CancelledError
-        if self._progress is not None:
-            at = min(self._total, round((self._stage + share) * _STAGE))
-            self._progress(at, self._total, text)
-
-
 _scores: OrderedDict[Hashable, Score] = OrderedDict()
 _lock = threading.Lock()
 
 
 def _remembered(
     key: Hashable,
-    compute: Callable[[Extractor, str, _Report], Score],
+    compute: Callable[[Extractor, str, Report], Score],
     extractor: Extractor,
     what: str,
-    report: _Report,
+    report: Report,
 ) -> Score:
     with _lock:
         known = _scores.get(key)
@@ -260,31 +221,3 @@ def _remembered(
         while len(_scores) > _KEPT:
             _scores.popitem(last=False)
     return score
-
-
-def _digest(tensor: Tensor) -> str:
-    shape = str(tuple(tensor.shape)).encode()
-    return hashlib.sha256(shape + tensor.cpu().contiguous().numpy().tobytes()).hexdigest()
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        if count is not None:
-            torch.set_num_threads(before)
-
-
-@contextmanager
-def _flushed_denormals() -> Iterator[None]:
-    """Flush denormals in this thread, where faded weights make a product many times slower."""
-    before = float(torch.full((1,), 1e-40).mul_(1.0)) == 0.0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)

@@ -9,7 +9,7 @@ from torch import Tensor
 from hebblab.errors import InvalidValue
 from hebblab.evaluation.readout import Readout
 
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 CHUNK = 4096  # rows of one product
 _BLOCK = 256  # columns of one product: what lies below the diagonal's blocks is never computed
 _CACHED = 1 << 20  # numbers of a part whose sums are taken at once
@@ -50,7 +50,7 @@ class Standard(NamedTuple):
                 sums = torch.zeros(len(near), dtype=torch.float64, device=near.device)
                 squares = sums.clone()
             # Small parts stay in a core's cache, and products with ones are the fastest sums.
-            for part in chunk.split(max(64, _CACHED // chunk.shape[1])):
+            for part in torch.split(chunk, max(64, _CACHED // chunk.shape[1])):
                 apart = part - near
                 ones = apart.new_ones(len(apart))
                 sums += ones @ apart
@@ -142,7 +142,7 @@ class Moments:
             InvalidValue: A feature is not finite.
         """
         classes, width = self._sums.shape
-        for rows, own in zip(features.split(CHUNK), labels.split(CHUNK), strict=True):
+        for rows, own in zip(torch.split(features, CHUNK), torch.split(labels, CHUNK), strict=True):
             ready = self.standard.applied(rows)
             truth = torch.zeros(classes, len(own), dtype=ready.dtype, device=ready.device)
             truth.scatter_(0, own[None], 1.0)
@@ -164,7 +164,7 @@ class Moments:
     def solve(self, penalties: Sequence[float] = PENALTIES) -> RidgePath:
         r"""Return the readouts that minimise \(\frac1n \|XW^\top + c - Y\|^2 + \lambda \|W\|^2\).
 
-        Y is one-hot, and the offset c is not penalised. One Cholesky factor a penalty: seven of
+        Y is one-hot, and the offset c is not penalised. One Cholesky factor a penalty: eight of
         them take a third of the time of the one eigendecomposition that would serve all.
 
         Args:
@@ -181,10 +181,7 @@ class Moments:
         diagonal = covariance.diagonal().clone()
         weights = wanted.new_empty(len(penalties), classes, width)
         for place, penalty in enumerate(penalties):
-            torch.add(diagonal, penalty, out=covariance.diagonal())
-            factor, failed = torch.linalg.cholesky_ex(covariance)
-            if int(failed):
-                factor = torch.linalg.cholesky(covariance.double()).to(dtype)
+            factor = _factor(covariance, diagonal, penalty)
             weights[place] = torch.cholesky_solve(wanted, factor).T
         bias = share - weights.double() @ mean
         return RidgePath(tuple(penalties), weights.float(), bias.float(), self.standard)
@@ -221,12 +218,23 @@ def solve_few(
     diagonal = kernel.diagonal().clone()
     found = []
     for penalty in penalties:
-        torch.add(diagonal, samples * penalty, out=kernel.diagonal())
-        factor = torch.linalg.cholesky(kernel)
+        factor = _factor(kernel, diagonal, samples * penalty)
         found.append(torch.cholesky_solve(truth - share, factor).T.float() @ rows)
     weights = torch.stack(found)
     bias = share.float() - weights @ mean
     return RidgePath(tuple(penalties), weights, bias, standard)
+
+
+def _factor(matrix: Tensor, diagonal: Tensor, penalty: float) -> Tensor:
+    """Return the Cholesky factor of a matrix whose diagonal is set to `diagonal` + penalty."""
+    while True:
+        torch.add(diagonal, penalty, out=matrix.diagonal())
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        if not int(failed):
+            found: Tensor = factor
+            return found
+        # Rounding left the matrix a little below positive: the next penalty stands for this one.
+        penalty *= 10
 
 
 def best(right: Tensor) -> int:

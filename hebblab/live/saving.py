@@ -17,7 +17,7 @@ from hebblab.nn import networks
 
 
 def content(
-    run: Run, edits: tuple[Edit, ...], state: str
+    run: Run, edits: tuple[Edit, ...], state: str, test_opened: int
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return recipe.json's content and copies of the weights; call at a batch edge."""
     about = {
@@ -29,6 +29,7 @@ def content(
         "data_fingerprint": run.dataset.fingerprint,
         "steps": run.steps,
         "state": state,
+        "test_opened": test_opened,
         "edits": [
             {"step": edit.applied_at, "layer": edit.layer, "changes": edit.changes}
             for edit in edits

@@ -45,6 +45,9 @@ class Session:
         dataset: Used instead of loading what the recipe names.
         **overrides: Settings of the recipe, `rule="oja"`, knobs such as `delta=0.2`, `n`, `init`.
 
+    Attributes:
+        test_opened: How often its test images were scored; `save` writes it down.
+
     Raises:
         HebblabError: Whatever of the recipe is unknown, refused or missing, before training.
 
@@ -75,6 +78,7 @@ class Session:
         self._driver = Driver(self._loop)
         self._order = threading.Lock()
         self._probings: weakref.WeakSet[Probing] = weakref.WeakSet()
+        self.test_opened = 0
         self.speed = speed
         # What it is given must not lead to the session, or the session would never be dropped.
         self._finalizer = weakref.finalize(self, _end, self._loop.signal, recorder, self._probings)
@@ -377,7 +381,7 @@ class Session:
         """
         loop = self._loop
         about, weights = loop.at_edge(
-            lambda: saving.content(loop.run, tuple(loop.edits), loop.state)
+            lambda: saving.content(loop.run, tuple(loop.edits), loop.state, self.test_opened)
         )
         return saving.write(folder, about, weights, self.history)
 
@@ -401,6 +405,7 @@ class Session:
             centre=run.centre,
         )
         self._probings.add(probing)
+        self.test_opened += split == "test"
         return probing
 
     def __enter__(self) -> Self:

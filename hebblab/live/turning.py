@@ -106,7 +106,7 @@ def _turn(run: Run, layer: str, new: dict[str, Value], edit: Edit) -> Changes:
         edit.note = "rows rescaled, so that each keeps its norm"
     if "radius" in own:
         run.hold_radius(layer)
-    if around:
+    if around.get("row_norm"):
         run.trainer.learners[layer].finish()
     run.show_thresholds(layer)
     if run.world is not None:

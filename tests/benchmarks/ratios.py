@@ -1,5 +1,6 @@
 """One table of rules: how long a step takes by the products that it cannot do without."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of a task."""
+    """What was measured of a task, without the tensors that it holds."""
 
-    task: Task
+    rule: str
+    layer: str
+    products: str
+    limit: float | None
     threads: int
     product: float
     ratio: float
@@ -62,15 +66,14 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as words."""
-        limit = self.task.limit
         return (
-            self.task.rule,
-            self.task.layer,
+            self.rule,
+            self.layer,
             str(self.threads),
-            self.task.products,
+            self.products,
             f"{1000 * self.product:.2f}",
             f"{self.ratio:.2f}",
-            "" if limit is None else f"{limit:g}",
+            "" if self.limit is None else f"{self.limit:g}",
             "" if self.textbook is None else f"{self.textbook:.1f}",
             "" if self.authors is None else f"{self.authors:.1f}",
         )
@@ -79,7 +82,7 @@ class Row:
 def measured(task: Task, threads: int, rounds: int) -> Row:
     """Return the medians of alternating rounds; others' ways take fewer, and one thread alone."""
     spent, least = alternating([task.step, task.product], rounds)
-    few = max(3, rounds // 5)
+    few = 3 if rounds < 20 else 12
     others: list[float | None] = []
     for one in (task.textbook, task.authors):
         if one is None or threads > 1:
@@ -87,7 +90,10 @@ def measured(task: Task, threads: int, rounds: int) -> Row:
         else:
             theirs, floor = alternating([one, task.product], few)
             others.append(theirs / floor)
-    return Row(task, threads, least, spent / least, *others)
+    words = (task.rule, task.layer, task.products, task.limit)
+    row = Row(*words, threads, least, spent / least, *others)
+    print(*row.cells(), sep=", ", file=sys.stderr, flush=True)
+    return row
 
 
 def show(rows: Sequence[Row]) -> None:
@@ -96,7 +102,7 @@ def show(rows: Sequence[Row]) -> None:
     for title, side in _TITLES:
         table.add_column(title, justify=side)  # type: ignore[arg-type]
     for row in rows:
-        missed = row.task.limit is not None and row.ratio > row.task.limit
+        missed = row.limit is not None and row.ratio > row.limit
         table.add_row(*row.cells(), style="red" if missed else None)
     Console(width=150).print(table)
 

@@ -1,6 +1,7 @@
 """What of a rule's speed arrives in a session."""
 
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import torch
 import hebblab as hl
 from hebblab.data import Batches
 
-_STEPS, _ROUNDS = 20, 7
+_STEPS, _ROUNDS = 12, 7
 
 
 def lines() -> Iterator[str]:
@@ -18,6 +19,7 @@ def lines() -> Iterator[str]:
     yield "| --- | ---: | ---: | ---: |"
     for name in hl.rules.available():
         bare, ratio = rate(name)
+        print(f"{name} in a session: {ratio:.2f}", file=sys.stderr, flush=True)
         yield f"| {name} | {bare:.0f} | {ratio:.2f} | ≥ 0.9 |"
     yield ""
 

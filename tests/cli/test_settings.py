@@ -39,6 +39,21 @@ def test_a_rule_brings_its_own_knobs():
         parsed(["rule=soft-wta", "delta=0.1"], RECIPE)
 
 
+def test_a_world_brings_its_own_knobs():
+    cloud = presets.get("cloud-oja")
+    assert parsed(["elongation=4", "centring=off", "samples=500"], cloud) == {
+        "elongation": 4.0,
+        "centring": False,
+        "samples": 500,
+    }
+    assert parsed(["data=clusters-2d", "number=3"], RECIPE)["number"] == 3
+    with pytest.raises(InvalidValue, match="elongation"):
+        parsed(["elongation=0.5"], cloud)
+    for given, recipe in ((["elongation=3"], RECIPE), (["data=ring-2d", "angle=3"], cloud)):
+        with pytest.raises(UnknownName):
+            parsed(given, recipe)
+
+
 def test_a_large_seed_keeps_every_digit():
     assert parsed(["seed=9007199254740993"], RECIPE) == {"seed": 2**53 + 1}
 

@@ -1,7 +1,12 @@
 import threading
 import time
+from collections import OrderedDict
 
 import pytest
+import torch
+from torch import nn
+
+from hebblab import RePU, networks
 
 
 @pytest.fixture
@@ -30,3 +35,31 @@ def threads():
         )
 
     return names
+
+
+@pytest.fixture
+def deep():
+    """Name of a small network of two convolutions, known for one test."""
+
+    def build(image_shape, classes):
+        return nn.Sequential(
+            OrderedDict(
+                conv1=nn.Conv2d(image_shape[0], 4, 5, bias=False),
+                activation1=RePU(),
+                pool1=nn.MaxPool2d(2),
+                conv2=nn.Conv2d(4, 6, 3, bias=False),
+                activation2=RePU(),
+                pool2=nn.AvgPool2d(4),
+                flatten=nn.Flatten(),
+                readout=nn.LazyLinear(classes),
+            )
+        )
+
+    def made(image_shape, classes):
+        network = build(image_shape, classes)
+        network(torch.zeros(1, *image_shape))
+        return network
+
+    networks.register("two-convolutions", made)
+    yield "two-convolutions"
+    networks.unregister("two-convolutions")

@@ -1,6 +1,7 @@
 """The desk without a browser: what it makes of a page's messages, and what it shows."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -278,7 +279,7 @@ def test_the_last_of_two_quick_edits_wins_in_a_slow_run(room, until):
     [
         ("preset", "mnist-krotof", "mnist-krotov"),
         ("rule", "ojas", "oja"),
-        ("network", "dense-101", "dense-100"),
+        ("network", "dens-100", "dense-100"),
         ("data", "mnist-5", "mnist-5k"),
         ("data", "/etc", "data set"),
         ("data", "../../etc/passwd", "data set"),
@@ -379,6 +380,128 @@ def test_unknown_layers_speeds_and_buttons_change_nothing(room):
     one.says(one.parts.bar, do="speed", value="10")
     one.heard()
     assert one.session.speed == 10.0
+
+
+def conv(room, deep, **more):
+    return room(network=deep, rule="hard-wta", batch_size=4, n=1, **more)
+
+
+def test_another_layer_is_read_and_shown_while_the_run_goes_on(room, until, deep, sent):
+    one = conv(room, deep)
+    one.hello()
+    one.runs()
+    assert one.controls["layers"] == ["conv1", "conv2"]
+    one.says(one.parts.controls, do="layer", name="conv2")
+    until(lambda: one.controls["layer"] == "conv2", "the other layer")
+    until(lambda: one.desk.story().reading is not None, "a reading of it")
+    story = one.desk.story()
+    assert (story.layer, story.reading.frame.layer) == ("conv2", "conv2")
+    assert len(story.history["step"]) >= 1
+    until(lambda: "of layer conv2" in frames(sent, "frame")[-1][0]["label"], "its images")
+    assert one.parts.weights.view["title"] == "What conv2 has learned"
+    one.turn("learning_rate", 0.02)
+    until(lambda: one.session.values("conv2")["learning_rate"] == 0.02, "an edit of it")
+    assert one.session.values("conv1")["learning_rate"] != 0.02
+    until(lambda: one.controls["edits"][0]["step"].endswith("· conv2"), "an entry that says so")
+    assert one.session.state == "running"
+
+
+def test_another_layer_of_a_run_at_rest_is_read_at_once(room, until, deep):
+    one = conv(room, deep)
+    one.hello()
+    one.session.step(3)
+    one.says(one.parts.controls, do="layer", name="conv2")
+    until(lambda: one.desk.story().reading is not None, "a reading")
+    assert one.desk.story().reading.frame.step == 3
+    one.says(one.parts.weights, do="choose", unit=2)
+    until(lambda: (one.parts.weights.view["unit"] or {}).get("number") == 2, "the unit's card")
+
+
+def acknowledge(one, sent, done):
+    """Answer every frame, as a page does, until something has come."""
+    answered = set()
+
+    def look():
+        for content, _ in frames(sent, "frame"):
+            if content["id"] not in answered:
+                answered.add(content["id"])
+                one.says(one.parts.weights, do="painted", id=content["id"])
+        return done()
+
+    return look
+
+
+def test_what_a_deep_layer_looks_for_is_shown_when_asked_for(room, until, deep, sent):
+    one = conv(room, deep)
+    one.hello()
+    one.session.step(2)
+    one.says(one.parts.controls, do="layer", name="conv2")
+
+    def newest():
+        return frames(sent, "frame")[-1][0]
+
+    for mode, words in (("back-projection", "Back-proj"), ("patches", "Means of the 9 best")):
+        one.says(one.parts.weights, do="mode", value=mode)
+        arrived = acknowledge(one, sent, lambda w=words: newest()["label"].startswith(w))
+        until(arrived, mode)
+        assert newest()["label"].endswith("of layer conv2 at step 2")
+        assert (newest()["height"], newest()["width"]) == (10, 10)
+        assert one.parts.weights.view["mode"] == mode
+        until(lambda: one.parts.weights.view["doing"] == "", "nothing more to do")
+    one.says(one.parts.weights, do="choose", unit=3)
+    until(acknowledge(one, sent, lambda: "close" in newest()), "its nine patches")
+    content, (_, close) = frames(sent, "frame")[-1]
+    assert content["close"] == {"unit": 3, "height": 32, "width": 32, "channels": 1}
+    assert len(close) == 32 * 32
+    # A first layer has nothing but its weights.
+    one.says(one.parts.controls, do="layer", name="conv1")
+    until(acknowledge(one, sent, lambda: "Weight images of 4" in newest()["label"]), "conv1")
+    assert one.parts.weights.view["mode"] == "weights"
+    assert not one.parts.weights.view["deep"]
+
+
+def test_weight_images_go_on_while_something_is_computed(room, until, deep, sent, monkeypatch):
+    from hebblab.dashboard import fields
+
+    go, compute = threading.Event(), fields._Bench.compute
+
+    def slow(bench, wish):
+        assert go.wait(60)
+        return compute(bench, wish)
+
+    monkeypatch.setattr(fields._Bench, "compute", slow)
+    one = conv(room, deep)
+    one.hello()
+    one.runs()
+    one.says(one.parts.controls, do="layer", name="conv2")
+    one.says(one.parts.weights, do="mode", value="patches")
+    until(lambda: one.parts.weights.view["doing"].startswith("Looking for"), "words")
+    before = len(frames(sent, "frame"))
+    until(acknowledge(one, sent, lambda: len(frames(sent, "frame")) > before + 3), "more frames")
+    assert frames(sent, "frame")[-1][0]["label"].startswith("Weight images")
+    go.set()
+    arrived = acknowledge(one, sent, lambda: "best" in frames(sent, "frame")[-1][0]["label"])
+    until(arrived, "the patches")
+    until(lambda: one.parts.weights.view["doing"] == "", "no words")
+
+
+def test_a_page_hears_that_the_kernel_lives_during_a_long_step(room, sent, until, monkeypatch):
+    one = room()
+    one.hello()
+    until(lambda: frames(sent, "beat"), "the first beat")
+    began, go = threading.Event(), threading.Event()
+
+    def endless(self, *_):
+        began.set()
+        go.wait(60)
+
+    monkeypatch.setattr("hebblab.dashboard.screen.Screen.show", endless)
+    one.says(one.parts.bar, do="touch")
+    assert began.wait(60)
+    count = len(frames(sent, "beat"))
+    one.clock.skip(BEAT)
+    until(lambda: len(frames(sent, "beat")) > count, "a beat all the same")
+    go.set()
 
 
 def test_a_served_run_that_nobody_watches_pauses_until_a_page_is_back(room, until):

@@ -202,7 +202,7 @@ class Sent:
 
 def test_the_screen_shows_the_plane_where_inputs_are_points():
     from hebblab import Recipe, Session
-    from hebblab.dashboard.gallery import Screen
+    from hebblab.dashboard.screen import Screen
 
     rules = {"hidden": {"rule": "oja", "init": "normal(0, 0.3)", "learning_rate": 0.1}}
     recipe = Recipe(data="cloud-2d", network="dense-6", rules=rules, steps=50)

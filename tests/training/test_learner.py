@@ -392,6 +392,18 @@ def test_more_patches_than_there_are_is_all_of_them(seen):
     assert [row for part, _ in seen for row in part.tolist()] == patches_of(x)
 
 
+def test_some_of_ready_patches(seen):
+    module = nn.Conv2d(2, 6, 2, bias=False).double()
+    learner = made(Seen(), LayerOptions(patches_per_batch=11, teacher=True), module, classes=3)
+    ready = torch.rand(40, 8, dtype=torch.float64)
+    labels = torch.arange(40) % 3
+    learner.learn(ready, labels)
+    (part, targets), every = seen[0], ready.tolist()
+    places = [every.index(row) for row in part.tolist()]
+    assert len(set(places)) == 11
+    assert (targets.argmax(1) // 2).tolist() == labels[places].tolist()
+
+
 def test_some_patches_keep_their_teacher(seen):
     module = nn.Conv2d(2, 6, 2, bias=False).double()
     learner = made(Seen(), LayerOptions(patches_per_batch=11, teacher=True), module, classes=3)

@@ -25,7 +25,8 @@ export function unitCard() {
     element,
     paint(frame, unit, ratio, scale) {
       say(none, frame?.plane ? "Click an arrow’s tip to see the unit close up." : frame?.hint || CLICK);
-      say(note, frame?.note);
+      // The picture that it speaks of comes with the next frame.
+      say(note, frame?.close && frame.close.unit !== unit ? "" : frame?.note);
       const index = frame ? frame.units.indexOf(unit) : -1;
       canvas.hidden = index < 0;
       if (index >= 0) (frame.plane ? paintArrow : paintOne)(canvas, frame, index, ROOM * scale, ratio);

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hebblab.errors import unknown
-from hebblab.experiments.papers import krotov
+from hebblab.experiments.papers import krotov, miconi, talloen, timing
 from hebblab.experiments.papers.costs import Cost
 from hebblab.experiments.papers.paper import (
     Cell,
@@ -19,12 +19,12 @@ from hebblab.experiments.papers.results import PaperResult, Results
 _PAPERS: dict[str, Callable[[], Paper]] = {
     "krotov-2019": krotov.full,
     "krotov-2019-mini": krotov.mini,
-#    "talloen-2020": talloen.full,
-#    "talloen-2020-mini": talloen.mini,
-#    "talloen-2020-timing": timing.full,
-#    "talloen-2020-timing-mini": timing.mini,
-#    "miconi-2021": miconi.full,
-#    "miconi-2021-mini": miconi.mini,
+    "talloen-2020": talloen.full,
+    "talloen-2020-mini": talloen.mini,
+    "talloen-2020-timing": timing.full,
+    "talloen-2020-timing-mini": timing.mini,
+    "miconi-2021": miconi.full,
+    "miconi-2021-mini": miconi.mini,
 #    "softhebb-2023-quarter": softhebb.quarter,
 #    "softhebb-2023-quarter-mini": softhebb.mini,
 #    "coates-2011-mini": coates.mini,

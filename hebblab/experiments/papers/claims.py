@@ -1,6 +1,7 @@
 """How a claim is held against our numbers: always paired, always with an interval."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from hebblab.evaluation import paired_difference, student_interval, verdict
 from hebblab.experiments.papers.paper import (
@@ -26,7 +27,7 @@ def ordered(measure: str, *places: Place) -> Callable[[Results], Verdict]:
 
     def judge(results: Results) -> Verdict:
         told, holds = [], True
-        for above, below in zip(places, places[1:], strict=False):
+        for above, below in pairwise(places):
             difference, low, high, n = _difference(results, above, below, measure)
             word = verdict(low, high, n)
             holds &= word == "better"
@@ -46,7 +47,7 @@ def rises(
 
     def judge(results: Results) -> Verdict:
         told, holds = [], True
-        for below, above in zip(layers, layers[1:], strict=False):
+        for below, above in pairwise(layers):
             difference, low, high, n = _difference(
                 results, (condition, above), (condition, below), measure
             )
@@ -100,7 +101,7 @@ def number(
 
     def judge(results: Results) -> Verdict:
         values = list(results.values(*place, measure).values())
-        _enough(values, place)
+        enough(values, place)
         mean, low, high = student_interval(values)
         told = f"{mean:.2f} ({low:.2f} to {high:.2f}, n = {len(values)}); published {published:g}"
         inside = low - half <= published <= high + half
@@ -113,11 +114,16 @@ def _difference(
     results: Results, a: Place, b: Place, measure: str
 ) -> tuple[float, float, float, int]:
     first, second = results.pairs(a, b, measure)
-    _enough([one - other for one, other in zip(first, second, strict=True)], a, b)
+    enough([one - other for one, other in zip(first, second, strict=True)], a, b)
     return *paired_difference(first, second), len(first)
 
 
-def _enough(values: list[float], *places: Place) -> None:
+def enough(values: list[float], *places: Place) -> None:
+    """Refuse to judge by fewer runs than an interval needs.
+
+    Raises:
+        NotRun: With the numbers there are.
+    """
     if len(values) < _FEWEST:
         told = ", ".join(f"{value:.2f}" for value in values)
         which = " less ".join(place[0] for place in places)

@@ -199,7 +199,7 @@ _DEVIATIONS = (
 
 def full() -> Paper:
     """Return the experiment at 2,000 units on all of MNIST."""
-    settings = Settings(2000, None, None, None, steps=10_000, until=None)
+    settings = Settings(2000, None, None, None, steps=20_000, until=None)
     return _paper("krotov-2019", settings, (KROTOV, PUBLISHED_NORM), _FULL_SECONDS, 1.0)
 
 
@@ -209,8 +209,8 @@ def mini() -> Paper:
     return _paper("krotov-2019-mini", settings, (KROTOV,), _MINI_SECONDS, 3.0)
 
 
-_FULL_SECONDS = {KROTOV: 200.0, PUBLISHED_NORM: 400.0, RANDOM: 60.0, PIXELS: 20.0, BACKPROP: 200.0}
-_MINI_SECONDS = {KROTOV: 10.0, RANDOM: 3.0, PIXELS: 3.0, BACKPROP: 10.0}
+_FULL_SECONDS = {KROTOV: 160.0, PUBLISHED_NORM: 300.0, RANDOM: 20.0, PIXELS: 7.0, BACKPROP: 240.0}
+_MINI_SECONDS = {KROTOV: 4.5, RANDOM: 1.0, PIXELS: 1.2, BACKPROP: 8.0}
 
 
 def _paper(

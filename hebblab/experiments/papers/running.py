@@ -20,6 +20,7 @@ import torch
 
 from hebblab import __version__
 from hebblab.errors import DataUnavailable, HebblabError
+from hebblab.experiments.papers import data
 from hebblab.experiments.papers.costs import duration
 from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.paper import Cell, Measure, Number, Paper, Progress, Report
@@ -223,7 +224,11 @@ def measure_cells(
                 outcome = {
                     **head,
                     "cell": [condition, measured.layer, seed],
-                    "data": {"title": source.title, "exact": source.exact},
+                    "data": {
+                        "title": source.title,
+                        "exact": source.exact,
+                        "fingerprint": data.load(source).fingerprint,
+                    },
                     "numbers": {key: _told(value) for key, value in measured.numbers.items()},
                     "about": measured.about,
                     "seconds": round(time.monotonic() - began, 3),

@@ -1,0 +1,149 @@
+"""The same network trained end to end by backpropagation: what the shape alone can do."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hebblab.data import Batches
+from hebblab.data.images import Inputs
+from hebblab.evaluation.features import Inlet
+from hebblab.nn import RePU
+from hebblab.nn.initial import redraw_
+from hebblab.training.features import feature_path
+
+EPOCHS = 30
+PATIENCE = 5
+BATCH = 64
+RATE = 1e-3
+NOTE = (
+    f"Adam {RATE:g}, batches of {BATCH}, at most {EPOCHS} epochs, the best of them by validation "
+    "accuracy"
+)
+
+Part = Callable[[float, float], None]
+
+
+def trained_end_to_end(
+    network: nn.Sequential,
+    training: Inputs,
+    validation: Inlet,
+    classes: int,
+    seed: int,
+    report: Part,
+    centre: Tensor | None = None,
+    unit_norm: bool = False,
+) -> nn.Sequential:
+    """Return a network of the same shape, drawn anew and trained on all labels.
+
+    Torch's own start, ReLU where the network has a steeper RePU (its gradient would vanish), Adam
+    1e-3, batches of 64, 30 epochs or until five in a row are no better, and the weights of the
+    epoch with the best validation accuracy. A network that does not end in one output for each
+    class gets a readout that does.
+
+    Args:
+        network: Left as it is.
+        training: Images or Vectors.
+        validation: Chooses the epoch.
+        classes: Number of classes.
+        seed: Of weights, order and dropout.
+        report: Called as (done, total); what it raises ends the training.
+        centre: Subtracted from each input.
+        unit_norm: Whether inputs are brought to length one.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        generator = torch.Generator().manual_seed(seed)
+        model = _same_shape(network, training, classes, generator)
+        optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+        batches = Batches(training, min(BATCH, len(training)), generator, centre)
+        best, weights, since = -1, copy.deepcopy(model.state_dict()), 0
+        for epoch in range(EPOCHS):
+            model.train()
+            for done, (inputs, labels) in enumerate(batches):
+                report(epoch + done / len(batches), EPOCHS)
+                optimizer.zero_grad()
+                loss = F.cross_entropy(model(_ready(inputs, unit_norm)), labels)
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            right = _right(model, validation)
+            since += 1
+            if right > best:
+                best, weights, since = right, copy.deepcopy(model.state_dict()), 0
+            if since >= PATIENCE:
+                break
+        model.load_state_dict(weights)
+        model.requires_grad_(False)
+        return model.eval()
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from a generator of its own, so that nobody else's numbers change."""
+
+    def __init__(self, share: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self._share, self._generator = share, generator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the input, or while training a part of it, scaled up."""
+        if not self.training or self._share == 0:
+            return x
+        kept = torch.rand(x.shape, generator=self._generator) >= self._share
+        return x * kept.to(x) / (1 - self._share)
+
+    def __deepcopy__(self, _memo: object) -> "Dropout":
+        return Dropout(self._share, self._generator)
+
+
+def _same_shape(
+    network: nn.Sequential, training: Inputs, classes: int, generator: torch.Generator
+) -> nn.Sequential:
+    model = copy.deepcopy(network).float().cpu()
+    for module in model.modules():
+        module._forward_hooks.clear()
+        module._forward_pre_hooks.clear()
+        if isinstance(module, RePU):
+            module.n = min(module.n, 1.0)
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_parameters()
+        for name, child in module.named_children():
+            if isinstance(child, nn.Dropout):
+                setattr(module, name, Dropout(child.p, generator))
+    if not _reads_out(model, classes):
+        modules = feature_path(model).modules
+        with torch.no_grad():
+            width = modules.eval()(torch.zeros(1, *training.shape)).numel()
+        # Under the names of the network's own modules, so that its layers are found in it.
+        model.add_module("flatten-for-readout", nn.Flatten())
+        model.add_module("readout-of-classes", nn.Linear(width, classes))
+    model.requires_grad_(True)
+    redraw_(model, generator)
+    return model
+
+
+def _reads_out(network: nn.Sequential, classes: int) -> bool:
+    modules = [m for m in network.modules() if not list(m.children())]
+    last = modules[-1]
+    layers = [m for m in modules if isinstance(m, nn.Linear | nn.Conv2d)]
+    return len(layers) > 1 and isinstance(last, nn.Linear) and last.out_features == classes
+
+
+def _ready(inputs: Tensor, unit_norm: bool) -> Tensor:
+    if not unit_norm:
+        return inputs
+    flat = inputs.flatten(1)
+    length = torch.linalg.vector_norm(flat, dim=1, keepdim=True).clamp_min(1e-12)
+    ready: Tensor = (flat / length).view(inputs.shape)
+    return ready
+
+
+@torch.no_grad()
+def _right(model: nn.Sequential, validation: Inlet) -> int:
+    model.eval()
+    right, first = 0, 0
+    for inputs in validation.chunks(512):
+        labels = validation.labels[first : first + len(inputs)]
+        right += int((model(inputs).argmax(1) == labels).sum())
+        first += len(inputs)
+    return right

@@ -1,0 +1,35 @@
+"""The screen lays the units of a map out as they lie on its sheet."""
+
+import pytest
+
+from hebblab import Session
+from hebblab.dashboard.screen import Screen
+
+
+class Sent:
+    def __init__(self):
+        self.frames = []
+
+    def frame(self, content, _buffers):
+        self.frames.append(content)
+
+    def show(self, _view):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("overrides", "columns"),
+    [
+        ({"rule": "som"}, 10),
+        ({"rule": "som", "rows": 5}, 20),
+        ({"rule": "som", "rows": 1}, 10),
+        ({"rule": "softhebb"}, 10),
+    ],
+)
+def test_a_sheet_is_shown_by_its_own_rows_unless_they_are_too_wide(overrides, columns):
+    with Session("mnist-krotov", **overrides) as session:
+        part = Sent()
+        screen = Screen(part, clock=lambda: 0.0)
+        screen.show(session, "hidden", None, whole=True)
+        assert part.frames[-1]["columns"] == columns
+        assert part.frames[-1]["units"] == list(range(100))
