@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from hebblab.version import __version__
 
 _ROOMS = ("data", "evaluation", "metrics", "networks", "presets", "rules", "training")
 _NAMES = {

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hebblab import __version__
 from hebblab.cli import data, doctor, evaluate, lab, presets, rules, run, serve
 from hebblab.errors import HebblabError, InvalidValue, UnknownName
+from hebblab.version import __version__
 
 
 class Commands(TyperGroup):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from hebblab import __version__
+from hebblab.version import __version__
 
 # The least of what a dashboard runs on; pyproject.toml names the same floors.
 FLOORS = {

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hebblab import __version__
 from hebblab.data import Dataset, Vectors
 from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.evaluation.cache import MEMORY, FeatureCache
@@ -24,6 +23,7 @@ from hebblab.evaluation.terms import Terms
 from hebblab.evaluation.working import Progress, Report, flushed_denormals
 from hebblab.evaluation.working import threads as using
 from hebblab.training.features import feature_path
+from hebblab.version import __version__
 
 _SPLITS = ("validation", "test")
 

@@ -11,6 +11,14 @@ from hebblab.rules.reductions import count
 from hebblab.rules.rule import Rows, Rule, Statistics
 
 
+_HEEDED = {
+    "hard": {"similarity", "k"},
+    "graded": {"similarity", "k"},
+    "softmax": {"similarity", "temperature"},
+    "proportional": {"similarity"},
+}
+
+
 class Competing(Rule):
     """A rule whose activity Y comes from a declared competition."""
 
@@ -31,6 +39,12 @@ class Competing(Rule):
     def winners_wanted(self) -> int | None:
         """Return k where winners are counted."""
         return self.k if self.competition in ("hard", "graded") else None
+
+    def idle(self) -> dict[str, str]:
+        """Return what the competition does not heed, with the reason."""
+        heeded = _HEEDED.get(self.competition, set())
+        reason = f"It changes nothing while the competition is {self.competition}."
+        return dict.fromkeys(sorted({"similarity", "k", "temperature"} - heeded), reason)
 
     def activity(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return Y (samples, units), times a teacher's targets."""

@@ -10,7 +10,7 @@ from hebblab.nn.scratch import Scratch
 from hebblab.rules import declared, fast, ranks
 from hebblab.rules.competition import ranked
 from hebblab.rules.precision import PRECISIONS, check, product, rounded
-from hebblab.rules.reductions import count, reduce
+from hebblab.rules.reductions import count, floor_idle, reduce
 from hebblab.rules.registry import register
 from hebblab.rules.rule import Rows, Rule, Statistics
 
@@ -104,6 +104,11 @@ class KrotovHopfield(Rule):
             return "The winner learns; nobody unlearns."
         end = "th" if 10 <= self.k % 100 <= 20 else self._ordinals.get(self.k % 10, "th")
         return f"The winner learns; the {self.k}{end} unlearns at {self.delta:g} of its strength."
+
+    def idle(self) -> dict[str, str]:
+        """Return k where nobody is pushed away, and the floor where no largest entry divides."""
+        found = floor_idle(self.reduction)
+        return found if self.delta else found | {"k": "It changes nothing while Δ is 0."}
 
     def check_layer(self, units: int, layer: str = "layer") -> None:
         """Refuse knobs that a layer of `units` units, or this machine, cannot have.

@@ -47,6 +47,12 @@ def pulled(statistics: tuple[Tensor, ...], weights: Tensor, reduction: str) -> T
     return reduce(summed, reduction, samples=samples, activity=active, in_place=True)
 
 
+def floor_idle(reduction: str) -> dict[str, str]:
+    """Return why a precision floor changes nothing; empty where it does."""
+    reason = "It changes nothing but a division by the largest entry (reduction max)."
+    return {} if reduction == "max" else {"precision_floor": reason}
+
+
 def count(inputs: Tensor) -> Tensor:
     """Return the number of samples, 0-d and exact (float32 cannot count beyond 16.7 million)."""
     return torch.full((), len(inputs), device=inputs.device)  # filled there: nothing to wait for

@@ -17,7 +17,7 @@ from hebblab.rules.inputs import check, checked
 Statistics = tuple[Tensor, ...]
 
 _FASTER = frozenset({"fused", "accumulated"})
-_WORDS = frozenset({"in_words", "check_layer", "check_rate"})
+_WORDS = frozenset({"in_words", "idle", "check_layer", "check_rate"})
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,10 @@ class Rule(Knobbed):
     def in_words(self) -> str:
         """Return what the present values mean, in one sentence; empty where it says nothing new."""
         return ""
+
+    def idle(self) -> dict[str, str]:
+        """Return the knobs that change nothing as the others are set, each with the reason."""
+        return {}
 
     def check_layer(self, units: int, layer: str = "layer") -> None:
         """Refuse knobs that a layer of `units` units cannot have.

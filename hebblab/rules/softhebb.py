@@ -11,7 +11,7 @@ from hebblab.nn.scratch import Scratch
 from hebblab.rules import declared, fast, ranks
 from hebblab.rules.competition import alive, compete, ranked
 from hebblab.rules.krotov import signed_power
-from hebblab.rules.reductions import count, reduce
+from hebblab.rules.reductions import count, floor_idle, reduce
 from hebblab.rules.registry import register
 from hebblab.rules.rule import Rule, Statistics
 
@@ -20,6 +20,12 @@ _REDUCTIONS = ("max", "mean", "sum")
 
 class _Soft(Rule):
     """A rule of signed shares s, Δw = s (x - u w), whose responses u are what units compete by."""
+
+    reduction: str = declared.reduction("max", _REDUCTIONS)
+
+    def idle(self) -> dict[str, str]:
+        """Return the floor where no largest entry divides, with the reason."""
+        return floor_idle(self.reduction)
 
     def shares(self, inputs: Tensor, responses: Tensor) -> Tensor:
         """Return s (samples, units) for the responses u; all zero for a sample that is."""

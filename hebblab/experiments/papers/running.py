@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 
-from hebblab import __version__
 from hebblab.errors import DataUnavailable, HebblabError
 from hebblab.experiments.papers import data
 from hebblab.experiments.papers.costs import duration
@@ -27,6 +26,7 @@ from hebblab.experiments.papers.paper import Cell, Measure, Number, Paper, Progr
 from hebblab.experiments.papers.results import PaperResult
 from hebblab.experiments.sweeps import write
 from hebblab.live.threads import as_trained
+from hebblab.version import __version__
 
 Outcome = dict[str, Any]
 
