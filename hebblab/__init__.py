@@ -41,6 +41,9 @@ _NAMES = {
     "Frame": "live",
     "Lab": "dashboard",
     "sweep": "experiments",
+    "papers": "experiments",
+    "Paper": "experiments.papers",
+    "PaperResult": "experiments.papers",
 }
 
 __all__ = [
@@ -62,6 +65,8 @@ __all__ = [
     "LayerView",
     "Local",
     "NotFinite",
+    "Paper",
+    "PaperResult",
     "ProbeResult",
     "RePU",
     "Recipe",
@@ -82,6 +87,7 @@ __all__ = [
     "linear_probe",
     "metrics",
     "networks",
+    "papers",
     "presets",
     "rules",
     "sweep",
@@ -120,7 +126,8 @@ if TYPE_CHECKING:
         WrongState,
     )
     from hebblab.evaluation import Evaluation, ProbeResult, Score, evaluate, linear_probe
-    from hebblab.experiments import sweep
+    from hebblab.experiments import papers, sweep
+    from hebblab.experiments.papers import Paper, PaperResult
     from hebblab.knobs import Knob, knob
     from hebblab.live import Edit, Frame, Session
     from hebblab.nn import LayerView, RePU, networks

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hebblab.cli import data, doctor, evaluate, lab, presets, rules, run, serve
+from hebblab.cli import data, doctor, evaluate, lab, paper, presets, rules, run, serve
 from hebblab.errors import HebblabError, InvalidValue, UnknownName
 from hebblab.version import __version__
 
@@ -15,7 +15,7 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order in which people need them."""
-        return ["serve", "lab", "run", "evaluate", "data", "rules", "presets", "doctor"]
+        return ["serve", "lab", "run", "evaluate", "paper", "data", "rules", "presets", "doctor"]
 
     def invoke(self, ctx: Any) -> Any:
         """Invoke the command that was chosen."""
@@ -58,6 +58,7 @@ app.command()(serve.serve)
 app.command()(lab.lab)
 app.command()(run.run)
 app.command()(evaluate.evaluate)
+app.command()(paper.paper)
 app.add_typer(data.app, name="data")
 app.command()(rules.rules)
 app.command()(presets.presets)

@@ -79,15 +79,18 @@ class Controls(Part):
     }
 
 
-def grouped(knobs: Mapping[str, Knob], world: Container[str]) -> dict[str, tuple[Knob, str]]:
+def grouped(
+    knobs: Mapping[str, Knob], world: Container[str], idle: Container[str] = ()
+) -> dict[str, tuple[Knob, str]]:
     """Return each knob with its group, at most seven of them in sight.
 
-    Where there are more, those that matter least go under "more": what changes activations and no
-    weights, switches of the world, what cannot be turned now, and then the last of the rule's.
+    Where there are more, those that matter least go under "more": what cannot be turned now, what
+    changes activations and no weights, switches of the world, and then the last of the rule's.
 
     Args:
         knobs: By name, the rule's before the others.
         world: Names of those that change the inputs.
+        idle: Names of those that change nothing now.
     """
     group = {
         name: "world" if name in world else "probe" if name in _FOR_PROBE else "rule"
@@ -98,7 +101,8 @@ def grouped(knobs: Mapping[str, Knob], world: Container[str]) -> dict[str, tuple
         knob, of = knobs[name], group[name]
         switched = of == "world" and knob.scale == "switch"
         needed = of == "world" or name == "learning_rate"
-        return of == "probe", switched, not knob.live, not needed
+        fixed = name in idle or not knob.live
+        return fixed, of == "probe", switched, not needed
 
     plain = sorted((name for name, knob in knobs.items() if not knob.advanced), key=weight)
     seen = set(plain[:IN_SIGHT])

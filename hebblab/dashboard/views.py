@@ -79,6 +79,7 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
     world = worlds.get(session.recipe.data).declared() if points else {}
     over = session.state in ("finished", "failed", "stopped")
     reason = f"The run is {session.state}." if over else ""
+    idle = rule.idle()
     cooler = "temperature" not in knobs and rule.name == "krotov-hopfield"
     return {
         "title": rule.title,
@@ -90,10 +91,10 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
                 knob,
                 values[name],
                 group=group,
-                disabled=over or not knob.live,
-                reason=reason or ("" if knob.live else _fixed(knob, values[name])),
+                disabled=over or not knob.live or name in idle,
+                reason=reason or (idle.get(name, "") if knob.live else _fixed(knob, values[name])),
             )
-            for name, (knob, group) in grouped(knobs, world).items()
+            for name, (knob, group) in grouped(knobs, world, idle).items()
         ],
         "seq": more["seq"],
         "refusal": more["refusal"],

@@ -1,6 +1,7 @@
 """The same network trained end to end by backpropagation: what the shape alone can do."""
 
 import copy
+import math
 from collections.abc import Callable
 
 import torch
@@ -16,11 +17,12 @@ from hebblab.training.features import feature_path
 
 EPOCHS = 30
 PATIENCE = 5
+STEPS = 1500  # that a small data set may take, however many epochs they are
 BATCH = 64
 RATE = 1e-3
 NOTE = (
-    f"Adam {RATE:g}, batches of {BATCH}, at most {EPOCHS} epochs, the best of them by validation "
-    "accuracy"
+    f"Adam {RATE:g}, batches of {BATCH}, at most {EPOCHS} epochs or {STEPS:,} steps, the best "
+    "epoch by validation accuracy"
 )
 
 Part = Callable[[float, float], None]
@@ -39,8 +41,9 @@ def trained_end_to_end(
     """Return a network of the same shape, drawn anew and trained on all labels.
 
     Torch's own start, ReLU where the network has a steeper RePU (its gradient would vanish), Adam
-    1e-3, batches of 64, 30 epochs or until five in a row are no better, and the weights of the
-    epoch with the best validation accuracy. A network that does not end in one output for each
+    1e-3, batches of 64, 30 epochs (of small data sets as many as make 1,500 steps) or until a
+    sixth of them in a row were no better, and the weights of the epoch with the best validation
+    accuracy. A network that does not end in one output for each
     class gets a readout that does.
 
     Args:
@@ -58,11 +61,13 @@ def trained_end_to_end(
         model = _same_shape(network, training, classes, generator)
         optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
         batches = Batches(training, min(BATCH, len(training)), generator, centre)
+        epochs = max(EPOCHS, math.ceil(STEPS / len(batches)))
+        patience = max(PATIENCE, PATIENCE * epochs // EPOCHS)
         best, weights, since = -1, copy.deepcopy(model.state_dict()), 0
-        for epoch in range(EPOCHS):
+        for epoch in range(epochs):
             model.train()
             for done, (inputs, labels) in enumerate(batches):
-                report(epoch + done / len(batches), EPOCHS)
+                report(epoch + done / len(batches), epochs)
                 optimizer.zero_grad()
                 loss = F.cross_entropy(model(_ready(inputs, unit_norm)), labels)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -71,7 +76,7 @@ def trained_end_to_end(
             since += 1
             if right > best:
                 best, weights, since = right, copy.deepcopy(model.state_dict()), 0
-            if since >= PATIENCE:
+            if since >= patience:
                 break
         model.load_state_dict(weights)
         model.requires_grad_(False)
@@ -116,7 +121,9 @@ def _same_shape(
             width = modules.eval()(torch.zeros(1, *training.shape)).numel()
         # Under the names of the network's own modules, so that its layers are found in it.
         model.add_module("flatten-for-readout", nn.Flatten())
-        model.add_module("readout-of-classes", nn.Linear(width, classes))
+        # Drawn on no device, so that nobody else's random numbers change.
+        readout = nn.Linear(width, classes, device="meta").to_empty(device="cpu")
+        model.add_module("readout-of-classes", readout)
     model.requires_grad_(True)
     redraw_(model, generator)
     return model

@@ -141,7 +141,8 @@ class Controls:
         _, axes = torch.linalg.eigh(rows.T @ rows)
         report(0.9, 1)
         axes = axes.flip(1)[:, :width].T.contiguous()
-        project = nn.Linear(rows.shape[1], width)
+        # Drawn on no device, so that nobody else's random numbers change.
+        project = nn.Linear(rows.shape[1], width, device="meta").to_empty(device="cpu")
         with torch.no_grad():
             project.weight.copy_(axes)
             project.bias.copy_(-axes @ mean)

@@ -66,7 +66,7 @@ def kmeans(
         empty = (counts == 0).nonzero().flatten()
         if len(empty):
             found[empty] = rows[distance.topk(len(empty)).indices]
-        elif before - total <= _STILL * before:
+        elif total >= (1 - _STILL) * before:
             break
         before = total
     return found
@@ -184,15 +184,16 @@ def learned_by_kmeans(
             units = int(module.weight.shape[0])
             new = Triangle(module, kmeans(rows, units, seed, report=within))
         elif isinstance(new, nn.modules.batchnorm._BatchNorm):
-            _calibrate(new, x)
+            new.reset_parameters()
+            if place < max(learned):
+                _calibrate(new, x)
         made.append(new)
         x = torch.cat([new(part) for part in torch.split(x, 256)]) if place < max(learned) else x
     return made
 
 
 def _calibrate(norm: nn.modules.batchnorm._BatchNorm, x: Tensor) -> None:
-    """Let a batch norm start anew from what it is given."""
-    norm.reset_parameters()
+    """Take a batch norm's statistics from what it is given."""
     norm.momentum = None
     norm.train()
     norm(x)

@@ -111,6 +111,7 @@ def evaluate(
     subject = Subject(model, dataset, centre, random_weights)
     plan = planned(subject.network, subject.dataset, layers, probes, controls, split)
     keeping = FeatureCache(memory, dtype) if cache is None else cache
+    opened = subject.opened(count=split == "test")
     try:
         with (
             torch.inference_mode(False),
@@ -123,7 +124,6 @@ def evaluate(
     finally:
         if cache is None:
             keeping.close()
-    opened = subject.opened(count=split == "test")
     return table.finished(opened, time.perf_counter() - began)
 
 

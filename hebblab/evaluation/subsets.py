@@ -20,8 +20,9 @@ def subset(
 ) -> Tensor:
     """Return the rows of one small labelled subset, sorted.
 
-    Of one seed, five numbers give subsets that start a fifth of a shuffled list apart, so they
-    have no sample in common up to a share of 20 %, and a larger share holds the smaller one.
+    Of one seed, five numbers give subsets that start a fifth of a shuffled list apart. So they have
+    no sample in common up to a share of 20 % (but for rounding), and a larger share holds a smaller
+    one.
 
     Args:
         labels: int64 (samples,).

@@ -24,8 +24,8 @@ class InputNorm(nn.Module):
     - "none": nothing.
     - "unit": x/‖x‖ over all the numbers of a sample; a sample of zeros stays zeros.
     - "standardise": (x - mean) / (std + 1e-10) over all the numbers of a sample, that is over
-      (channels, height, width) of an image. std divides by the number of values. A sample of one
-      value throughout becomes zeros.
+      (channels, height, width) of an image. std divides by one less than their number, as the
+      author's code does. A sample of one value throughout becomes zeros.
 
     Source: Krotov and Hopfield, PNAS 2019 (unit); Miconi 2021 (standardise, before every layer).
 
@@ -42,7 +42,7 @@ class InputNorm(nn.Module):
             [0.0000, 0.0000]])
     >>> norm.mode = "standardise"
     >>> norm(torch.tensor([[3.0, 4.0]]))
-    tensor([[-1.,  1.]])
+    tensor([[-0.7071,  0.7071]])
     """
 
     def __init__(self, mode: str = "none") -> None:
@@ -86,7 +86,9 @@ class InputNorm(nn.Module):
 def standardised(inputs: Tensor) -> Tensor:
     """Return each sample with mean 0 and deviation 1 over all its numbers; see `InputNorm`."""
     numbers = tuple(range(1, inputs.dim()))
-    deviation, mean = torch.std_mean(inputs, dim=numbers, correction=0, keepdim=True)
+    # Over one less than the numbers, as the author's torch.std; of one number alone there is none.
+    less = min(1, inputs[0].numel() - 1) if len(inputs) else 0
+    deviation, mean = torch.std_mean(inputs, dim=numbers, correction=less, keepdim=True)
     # What is left of a sample of one value is rounding, which would be blown up to size one.
     rounding = 4 * torch.finfo(inputs.dtype).eps * mean.abs()
     scale = torch.where(deviation > rounding, 1 / (deviation + _FLOOR), 0)

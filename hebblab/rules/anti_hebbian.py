@@ -1,5 +1,7 @@
 """The rule of Pehlevan and Chklovskii: Hebbian forward weights, anti-Hebbian lateral ones."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -74,6 +76,7 @@ class HebbianAntiHebbian(Rule):
     advice = "Lower τ: lateral weights follow faster, and the pictures settle sooner."
     initial_weights = "normal(0, 1/sqrt(fan_in))"
     learning_rate = 0.01
+    reduction: ClassVar[str] = "mean"  # M moves by means, so W does too
 
     tau: float = knob(
         0.5,

@@ -10,7 +10,6 @@ from hebblab.rules.competition import alive, compete, scores
 from hebblab.rules.reductions import count
 from hebblab.rules.rule import Rows, Rule, Statistics
 
-
 _HEEDED = {
     "hard": {"similarity", "k"},
     "graded": {"similarity", "k"},

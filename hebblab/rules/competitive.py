@@ -24,13 +24,8 @@ class _Winners(Rule):
     reduction: str = declared.reduction("share", ("share", "share2", "mean", "sum", "max"))
 
     def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
-        """Return r (samples, units); a teacher's targets multiply the scores."""
+        """Return r (samples, units), of which a teacher's targets decide."""
         raise NotImplementedError
-
-    def compared(self, inputs: Tensor, weights: Tensor, targets: Tensor | None) -> Tensor:
-        """Return the scores of a competition among the units that a teacher allows."""
-        ranking = self.ranking(inputs, weights)
-        return ranking if targets is None else ranking * targets
 
     def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the scores that units compete by, (samples, units)."""
@@ -44,10 +39,6 @@ class _Winners(Rule):
         With `reduction="share2"` the first two are of R².
         """
         shares = self.shares(inputs, weights, targets)
-        if targets is not None:
-            # A score that the teacher put to zero beats a negative one, and would move a whole
-            # step under "share" even with next to nothing.
-            shares = shares * (targets != 0)
         active = shares.sum(dim=0)
         samples = count(inputs)
         fired = thresholds.fired(self, shares)
@@ -119,10 +110,14 @@ class HardWTA(_Winners):
         return self.k
 
     def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
-        """Return 1 for the k best units of each sample, else 0."""
-        compared = self.compared(inputs, weights, targets)
+        """Return 1 for the k best units of each sample, else 0; targets multiply the scores."""
+        compared = self.ranking(inputs, weights)
+        if targets is not None:
+            compared = compared * targets
         held = thresholds.of(self)
-        return compete(compared, compared, alive(inputs), "hard", k=self.k, thresholds=held)
+        won = compete(compared, compared, alive(inputs), "hard", k=self.k, thresholds=held)
+        # A score that the teacher put to zero beats a negative one, and must not win by that.
+        return won if targets is None else won * (targets != 0)
 
     def accumulated(
         self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
@@ -202,9 +197,10 @@ class SoftWTA(_Winners):
     )
 
     def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
-        """Return the softmax of score / temperature."""
-        compared = self.compared(inputs, weights, targets)
-        return compete(compared, compared, alive(inputs), "softmax", temperature=self.temperature)
+        """Return the softmax of score / temperature, times the targets."""
+        compared = self.ranking(inputs, weights)
+        shares = compete(compared, compared, alive(inputs), "softmax", temperature=self.temperature)
+        return shares if targets is None else shares * targets
 
     def accumulated(
         self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
@@ -291,5 +287,6 @@ class ProportionalWTA(_Winners):
 
     def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return the scores to the power of the exponent, by their sum; none for negative ones."""
-        compared = self.compared(inputs, weights, targets)
-        return compete(compared, compared, alive(inputs), "proportional", exponent=self.exponent)
+        compared = self.ranking(inputs, weights)
+        shares = compete(compared, compared, alive(inputs), "proportional", exponent=self.exponent)
+        return shares if targets is None else shares * targets

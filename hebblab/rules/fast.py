@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hebblab.nn.scratch import Scratch
-from hebblab.rules import ranks
+from hebblab.rules import products, ranks
 from hebblab.rules.reductions import count
 from hebblab.rules.rule import Rows, Rule, Statistics
 
@@ -18,18 +18,16 @@ SMALL = 200_000  # responses a batch below which plain products beat gathering t
 def responses(inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor:
     """Return X Wᵀ (samples, units) in a buffer."""
     buffer = scratch.take("responses", (len(inputs), len(weights)), inputs)
-    return torch.mm(inputs, weights.T, out=buffer)
+    return products.times(inputs, weights, buffer)
 
 
 def hebbian(
     activity: Tensor, inputs: Tensor, total: Statistics | None, scratch: Scratch, sign: int = 1
 ) -> Tensor:
     """Return ± YᵀX (units, fan_in) on top of what `total` begins with."""
-    if total is not None:
-        return total[0].addmm_(activity.T, inputs, alpha=sign)
     buffer = scratch.take("hebbian", (activity.shape[1], inputs.shape[1]), inputs)
-    torch.mm(activity.T, inputs, out=buffer)
-    return buffer if sign > 0 else buffer.neg_()
+    before = None if total is None else total[0]
+    return products.over_samples(activity, inputs, before, buffer, sign)
 
 
 def powers(activity: Tensor, wanted: tuple[int, ...], scratch: Scratch) -> tuple[Tensor, ...]:

@@ -140,6 +140,8 @@ class Instar(Competing):
         "over all images moves a hundred units too little to see.",
         "Norm: Miconi holds rows at length 1 after each step, which keeps their direction alone. "
         "Here: the layer's option row_norm, off.",
+        "Winners: in Miconi's code one of the k best whose response, less its threshold, is not "
+        "above zero does not fire. Here: so with thresholds; without them the k best always win.",
     )
     advice = "Set the competition to softmax and turn the temperature until units share images."
     # A mean over all images moves 100 units too little to see.
@@ -229,6 +231,11 @@ class Oja(Competing):
     def norm(self) -> float:
         """The Euclidean norm is held at 1."""
         return 2.0
+
+    @property
+    def bounded(self) -> bool:
+        """False: unit-norm rows agree with its own norm, and Miconi puts them to it."""
+        return False
 
     def statistics(
         self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None

@@ -31,10 +31,10 @@ def reduce(
     if reduction == "mean":
         divisor = samples.to(summed.dtype)
     elif reduction == "max":
-        divisor = largest(summed).clamp_min(floor)
+        divisor = largest(summed).clamp_min(_known(floor, summed))
     elif reduction.startswith("share"):
         assert activity is not None
-        divisor = activity.clamp_min(_SHARE_FLOOR)[:, None]
+        divisor = activity.clamp_min(_known(_SHARE_FLOOR, activity))[:, None]
     else:
         return summed
     return summed.div_(divisor) if in_place else summed / divisor
@@ -49,13 +49,18 @@ def pulled(statistics: tuple[Tensor, ...], weights: Tensor, reduction: str) -> T
 
 def floor_idle(reduction: str) -> dict[str, str]:
     """Return why a precision floor changes nothing; empty where it does."""
-    reason = "It changes nothing but a division by the largest entry (reduction max)."
+    reason = f"It changes nothing while the reduction is {reduction}."
     return {} if reduction == "max" else {"precision_floor": reason}
 
 
 def count(inputs: Tensor) -> Tensor:
     """Return the number of samples, 0-d and exact (float32 cannot count beyond 16.7 million)."""
     return torch.full((), len(inputs), device=inputs.device)  # filled there: nothing to wait for
+
+
+def _known(floor: float, values: Tensor) -> float:
+    """Return a floor that the values' dtype does not round to zero."""
+    return max(floor, torch.finfo(values.dtype).tiny)
 
 
 def largest(values: Tensor) -> Tensor:

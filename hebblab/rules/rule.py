@@ -181,6 +181,7 @@ class Rule(Knobbed):
         """Return the change (units, fan_in) that the statistics of a whole batch ask for."""
         raise NotImplementedError(f"The rule {self.name!r} defines neither change nor update.")
 
+    @torch.no_grad()
     def update(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return what to add to the weights, (units, fan_in), before the learning rate.
 

@@ -21,12 +21,6 @@ _REDUCTIONS = ("max", "mean", "sum")
 class _Soft(Rule):
     """A rule of signed shares s, Δw = s (x - u w), whose responses u are what units compete by."""
 
-    reduction: str = declared.reduction("max", _REDUCTIONS)
-
-    def idle(self) -> dict[str, str]:
-        """Return the floor where no largest entry divides, with the reason."""
-        return floor_idle(self.reduction)
-
     def shares(self, inputs: Tensor, responses: Tensor) -> Tensor:
         """Return s (samples, units) for the responses u; all zero for a sample that is."""
         raise NotImplementedError
@@ -133,6 +127,10 @@ class SoftHebb(_Soft):
         """Return what T means now."""
         told = "all unlearn but the best" if self.anti_hebbian else "all learn"
         return f"{_falling(self.temperature)}; {told}."
+
+    def idle(self) -> dict[str, str]:
+        """Return the floor where no largest entry divides, with the reason."""
+        return floor_idle(self.reduction)
 
     def shares(self, inputs: Tensor, responses: Tensor) -> Tensor:
         """Return the softmax of u / T, negative for all but the winner, (samples, units)."""
@@ -260,6 +258,10 @@ class SoftKrotov(_Soft):
             return f"{soft}; nobody unlearns."
         by = f"{self.delta:g}" + (" times its share" if self.push == "relative" else "")
         return f"{soft}; number {self.k} unlearns by {by}."
+
+    def idle(self) -> dict[str, str]:
+        """Return the floor where no largest entry divides, with the reason."""
+        return floor_idle(self.reduction)
 
     def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the responses u = φ(W) x, (samples, units)."""

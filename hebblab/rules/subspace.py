@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hebblab.knobs import knob
 from hebblab.nn.scratch import Scratch
-from hebblab.rules import declared, fast
+from hebblab.rules import declared, fast, products
 from hebblab.rules.reductions import count, reduce
 from hebblab.rules.registry import register
 from hebblab.rules.rule import Rule, Statistics
@@ -87,10 +87,10 @@ class _Explaining(Rule):
             left = self._left_over(inputs, outputs, weights)
             return fast.added(total, left if total is None else total[0].add_(left), count(inputs))
         summed = fast.hebbian(outputs, inputs, total, scratch)
-        if total is not None:
-            return summed, total[1].addmm_(outputs.T, outputs), total[2].add_(len(inputs))
-        gram = scratch.take("gram", (units, units), inputs)
-        return summed, torch.mm(outputs.T, outputs, out=gram), count(inputs)
+        kept = scratch.take("gram", (units, units), inputs)
+        before = None if total is None else total[1]
+        gram = products.over_samples(outputs, outputs, before, kept)
+        return summed, gram, count(inputs) if total is None else total[2].add_(len(inputs))
 
     def _left_over(self, inputs: Tensor, outputs: Tensor, weights: Tensor) -> Tensor:
         """Return Σ (FᵀX - FᵀF W) by way of what all units together leave over."""

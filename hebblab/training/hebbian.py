@@ -46,7 +46,9 @@ class HebbianTrainer(Engine):
         initialize: Draw the Hebbian layers' weights as their rules ask, once, now. False leaves a
             loaded model as it is.
         seed: Of that draw, and of pruned connections.
-        options: What is set around the rules, for every layer or by layer name.
+        options: What is set around the rules, for every layer or by layer name. The rate is the
+            optimizer's, and what they say of the network (`n`, `triangle`, `input_norm`, `zca`) or
+            of a schedule (`radius_end`) is for a `Session` to do: here it has no effect.
         updates: "in-order" or "simultaneous".
         classes: How many classes the labels have, for a teacher.
 

@@ -142,6 +142,14 @@ however large the batch.
 `precision="bfloat16"` multiplies inputs and weights that are rounded to 8 bits of mantissa, and
 adds up in float32. Its error is stated above: how many units, and which share of the update.
 
+Ratios below 1 in other rules come from the library: on AMD's processors with AVX-512, torch's MKL,
+which `torch.mm` is made of, takes twice as long as its oneDNN, so hebblab multiplies by that one
+there. The numbers are as exact, and the choice is by the processor's name, so that runs repeat bit
+by bit. On Intel's processors both take `torch.mm`.
+
+Two threads on a machine whose cores are busy with something else wait for each other in every
+small operation; a session trains on one thread where there are two cores.
+
 Nothing here was run on a GPU.
 
 Measured on {machine}, by `python -m tests.benchmarks rules --write`.

@@ -412,6 +412,57 @@ def test_another_rule_or_network_is_a_new_run_and_back_leads_back(lab):
     lab.until_steps(3)
 
 
+def test_a_deep_layer_is_chosen_and_seen_as_the_image_sees_it(lab):
+    lab.choose("rule", "hard-wta")
+    lab.until_text("state", "ready")
+    lab.choose("network", "softhebb-cnn-quarter")
+    lab.until_text("weights", "24 of 24 units")
+    lab.press("start")
+    lab.until_steps(2)
+    lab.choose("layer", "conv2")
+    lab.until_text("weights", "What conv2 has learned")
+    lab.until_text("weights", "96 of 96 units")
+    lab.until("part('convergence').closest('.hl-charts').innerText.includes('weights of “conv2”')")
+    assert lab.text("state") == "running"
+    means = lab.ink()
+    mode = lab.part("weights").locator("select.hl-mode")
+    said = "w => part('weights').querySelector('canvas').ariaLabel.startsWith(w)"
+    mode.select_option("back-projection")
+    lab.until(said, "Back-projections of 96 of 96 units of layer conv2 at step")
+    projected = lab.ink()
+    assert projected != means
+    assert lab.page.evaluate("ink().colours") > 50
+    mode.select_option("patches")
+    lab.until(said, "Means of the 9 best patches of 96 of 96 units of layer conv2 at step")
+    assert lab.ink() not in (means, projected)
+    lab.until("part('weights').querySelector('.hl-doing').innerText === ''")
+    lab.part("weights").locator("canvas").click(position={"x": 20, "y": 20})
+    lab.until_text("unit", "the 9 patches of 500 training images that excite it most")
+    lab.until("part('unit').querySelector('canvas').width === 76")
+    lab.pause()
+    lab.choose("layer", "conv1")
+    lab.until_text("weights", "24 of 24 units")
+    assert not mode.is_visible()
+    assert lab.text("error") == ""
+
+
+def test_a_world_chosen_from_images_is_one_that_can_be_read(lab):
+    lab.choose("data", "cloud-2d")
+    lab.until_text("weights", "6 arrows")
+    assert lab.chosen("network") == "dense-6"
+    assert lab.chosen("speed") == "10"
+    plane = lab.ink()
+    lab.type("elongation", "6")
+    lab.until_log("e 3.0 → 6.0")
+    lab.until_ink(plane)
+    assert lab.page.locator("h3:has-text('The world')").is_visible()
+    lab.press("start")
+    lab.until_steps(5)
+    lab.choose("data", "mnist-5k")
+    lab.until_text("weights", "100 of 100 units")
+    assert lab.part("knob-elongation").count() == 0
+
+
 def test_a_temperature_is_one_click_away(lab):
     lab.page.locator(".hl-try").click()
     lab.until("part('knob-temperature')")

@@ -39,6 +39,13 @@ def test_seven_knobs_at_most_are_in_sight_and_none_is_lost(rule, world):
             assert set(seen) - set(own) - {"learning_rate"} or not rules.get(rule).declared()
 
 
+def test_what_changes_nothing_now_makes_room_for_what_does():
+    with Session("cloud-oja") as session:
+        assert {"k", "temperature"}.isdisjoint(sight(shown(session)))
+        session.edit(competition="softmax")
+        assert "temperature" in sight(shown(session))
+
+
 def test_knobs_stand_in_the_order_of_their_declaration():
     with Session("cloud-oja") as session:
         assert list(shown(session)) == list(session.knobs())
@@ -63,6 +70,18 @@ def test_options_come_and_go_with_what_calls_for_them():
         assert shown(session)["threshold_rate"]["scale"] == "linear"
         session.edit(thresholds=False)
         assert "threshold_rate" not in shown(session)
+
+
+def test_a_knob_that_changes_nothing_now_is_disabled_with_the_reason():
+    with Session("mnist-krotov", rule="oja") as session:
+        knob = shown(session)["temperature"]
+        assert knob["disabled"]
+        assert knob["reason"] == "It changes nothing while the competition is none."
+        session.edit(competition="softmax")
+        knobs = shown(session)
+        assert not knobs["temperature"]["disabled"] and not knobs["temperature"]["reason"]
+        assert knobs["k"]["disabled"]
+        assert [name for name, one in knobs.items() if one["disabled"]] == ["k", "pruning"]
 
 
 def test_a_shrinking_radius_moves_its_knob_until_a_hand_takes_it():

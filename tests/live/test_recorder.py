@@ -261,3 +261,23 @@ def test_the_watched_layer_is_the_one_that_is_read(make):
     assert _read(session).frame.layer == "block.second"
     assert session.history["step"] == [6]
     assert session.reading("first").frame.step == 3
+
+
+def test_another_layer_is_read_at_once_while_a_run_rests(live):
+    with Session("mnist-hard-wta", network="softhebb-cnn-quarter", batch_size=2) as session:
+        session.step(2)
+        assert session.reading("conv2") is None
+        session.watch(0.2, "conv2")
+        assert session.history["step"] == [2]
+        assert session.reading().frame.layer == "conv2"
+        session.watch(0.2, "conv2")
+        assert session.history["step"] == [2]
+
+
+def test_before_the_first_step_no_layer_is_read():
+    with Session("mnist-hard-wta", network="softhebb-cnn-quarter", batch_size=2) as session:
+        session.watch(0.2, "conv3")
+        assert session.reading() is None
+        session.step(1)
+        assert session.history["step"][-1] == 1
+        assert session.reading("conv1") is None

@@ -37,7 +37,7 @@ def test_unit_length_over_all_numbers_of_a_sample(shape):
 def test_standardised_over_all_numbers_of_a_sample(shape):
     x = draw(shape)
     rows = x.numpy().reshape(4, -1)
-    expected = (rows - rows.mean(1, keepdims=True)) / (rows.std(1, keepdims=True) + 1e-10)
+    expected = (rows - rows.mean(1, keepdims=True)) / (rows.std(1, keepdims=True, ddof=1) + 1e-10)
     assert np.allclose(InputNorm("standardise")(x), expected.reshape(shape), rtol=1e-12)
 
 
@@ -50,7 +50,7 @@ def test_a_sample_of_one_value_becomes_zeros(value, size):
 
 def test_a_faint_image_is_not_lost():
     x = 0.5 + 1e-4 * draw((3, 50), torch.float32)
-    assert InputNorm("standardise")(x).std(dim=1, correction=0).tolist() == pytest.approx(
+    assert InputNorm("standardise")(x).std(dim=1, correction=1).tolist() == pytest.approx(
         [1, 1, 1], rel=1e-2
     )
 

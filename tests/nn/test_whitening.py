@@ -99,7 +99,7 @@ class TestImages:
     def test_are_standardised_first_where_it_says_so(self):
         images = self.images()
         x = images.numpy().reshape(40, -1)
-        x = (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)
+        x = (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True, ddof=1)
         mean, matrix = by_hand(x, 1e-2)
         whitened = Whitening(standardise=True).fit(images, 1e-2)(images)
         assert np.allclose(whitened, ((x - mean) @ matrix).reshape(images.shape), atol=1e-7)

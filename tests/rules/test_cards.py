@@ -246,7 +246,7 @@ def test_every_rule_has_a_small_picture_and_no_picture_lacks_its_rule(name):
     assert {path.stem for path in PICTURES.glob("*.png")} == set(pictures.RUNS)
 
 
-@pytest.mark.parametrize("name", ["krotov-hopfield", "sanger", "hard-wta", "som"])
+@pytest.mark.parametrize("name", ["krotov-hopfield", "sanger", "som"])
 def test_a_picture_is_what_a_run_leaves(name):
     images, caption = pictures.learned(name)
     picture = rules.card(name).picture

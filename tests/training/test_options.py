@@ -75,7 +75,7 @@ def test_a_wrong_name_comes_with_the_nearest():
 @pytest.mark.parametrize(
     "name",
     [
-        *("krotov-hopfield", "softhebb", "soft-krotov", "oja", "oja-subspace", "sanger"),
+        *("krotov-hopfield", "softhebb", "soft-krotov", "oja-subspace", "sanger"),
         "hebbian-anti-hebbian",
     ],
 )
@@ -84,7 +84,7 @@ def test_unit_norm_rows_are_refused_where_a_rule_bounds_itself(name):
 
 
 def test_unit_norm_rows_are_taken_by_rules_without_a_bound():
-    for name in ("hebb", "instar", "hard-wta", "soft-wta", "proportional-wta", "som"):
+    for name in ("hebb", "oja", "instar", "hard-wta", "soft-wta", "proportional-wta", "som"):
         accepted(name, row_norm=True)
 
 

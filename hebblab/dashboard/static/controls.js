@@ -58,10 +58,15 @@ function make(el) {
       math.style.fontSize = "";
       const room = math.clientWidth - 8;
       const widest = Math.max(...[...math.children].map((line) => line.getBoundingClientRect().width), 1);
-      if (room <= 0 || widest <= room) return;
-      const size = Number.parseFloat(getComputedStyle(math).fontSize);
-      const smallest = Number.parseFloat(getComputedStyle(card).fontSize) * (12 / 14);
-      math.style.fontSize = `${Math.max(smallest, (size * room) / widest)}px`;
+      const narrow = room > 0 && widest > room;
+      if (narrow) {
+        const size = Number.parseFloat(getComputedStyle(math).fontSize);
+        const smallest = Number.parseFloat(getComputedStyle(card).fontSize) * (12 / 14);
+        math.style.fontSize = `${Math.max(smallest, (size * room) / widest)}px`;
+      }
+      // What scrolls must be reached by keys.
+      const scrolls = narrow && math.scrollWidth > math.clientWidth;
+      for (const [name, value] of [["tabindex", "0"], ["role", "region"], ["aria-label", "the rule’s equation"]]) mark(math, name, scrolls ? value : null);
     };
     const watcher = new ResizeObserver(fit);
     watcher.observe(card);

@@ -61,6 +61,7 @@ def load(source: Source) -> Dataset:
     return data.load(source.place)
 
 
+@lru_cache(maxsize=1)
 def portion(
     dataset: Dataset,
     seed: int,
@@ -91,6 +92,7 @@ def portion(
     )
 
 
+@lru_cache(maxsize=1)
 def merged(dataset: Dataset) -> Dataset:
     """Return a set that trains on training and validation images, where nothing is chosen."""
     train, validation = _images(dataset.train), _images(dataset.validation)

@@ -1,13 +1,14 @@
 """Miconi 2021: three convolutions by the instar, and four interventions one after another."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
 
-from hebblab.data import Dataset
+from hebblab.data import Dataset, as_floats
 from hebblab.experiments.papers import claims, data
 from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.learning import learn, network, part, untrained
@@ -26,6 +27,7 @@ TEST = "test accuracy of ridge, %"
 _CONVS = dict(zip(LAYERS, ("conv1", "conv2", "conv3"), strict=True))
 _WIDTHS = ((100, 5), (196, 3), (400, 3))
 _BATCH = 100
+_WHITENED = 9_000  # images that the whitening is fitted on, at the most
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ def on(
 ) -> Iterator[Measured]:
     """Measure one condition on images at hand, layer by layer."""
     triangle = condition in (TRIANGLE, PRUNING, RANDOM)
-    with network(f"paper-miconi-{condition}", _built(settings.share, triangle)) as name:
+    report(0.0, "whitening")
+    whitening = _whitening(dataset)
+    with network(f"paper-miconi-{condition}", _built(settings.share, triangle, whitening)) as name:
         chosen = recipe(settings, condition, name, seed)
         if condition == RANDOM:
             model = untrained(chosen, dataset)
@@ -121,7 +125,6 @@ def recipe(settings: Settings, condition: str, name: str, seed: int) -> Recipe:
             "threshold_rate": 3.0,
             # As many inputs a unit as at full width.
             "pruning": 1 - 0.01 * settings.share if condition == PRUNING and place else 0.0,
-            "zca": "none" if place else "images",
         }
     return Recipe(
         data="cifar-10",
@@ -134,11 +137,18 @@ def recipe(settings: Settings, condition: str, name: str, seed: int) -> Recipe:
     )
 
 
-def _built(share: int, triangle: bool) -> Builder:
+@lru_cache(maxsize=1)
+def _whitening(dataset: Dataset) -> Whitening:
+    """Return what whitens whole images; conditions with the same seed share it."""
+    images = as_floats(dataset.train, min(_WHITENED, len(dataset.train)))
+    return Whitening(standardise=True).fit(images)
+
+
+def _built(share: int, triangle: bool, whitening: Whitening) -> Builder:
     def build(image_shape: tuple[int, ...], classes: int) -> nn.Sequential:
         channels, height, width = image_shape
         model = nn.Sequential()
-        model.add_module("whiten", Whitening(standardise=True))
+        model.add_module("whiten", copy.deepcopy(whitening))
         for number, (full, kernel) in enumerate(_WIDTHS, start=1):
             units = full // share
             activation = RePU(1.0, triangle=True) if triangle else Winner()
@@ -216,8 +226,8 @@ def _paper(name: str, settings: Settings, seconds: float) -> Paper:
         ),
         deviations=(
             "No random horizontal flips, which the notebook has even in its test images.",
-            "Whitening is centred and divides by n - 1, its floor relative to the pixels' variance; "
-            "it is fitted on up to 10,000 training images, the notebook's on 9,000.",
+            "Whitening is centred and divides by n - 1, the notebook's divides by the number of "
+            "pixels; both are fitted on at most 9,000 images.",
             "Thresholds are frozen while features are read; the notebook lets them move on.",
             "Where there are no thresholds, the best unit learns even from a negative response.",
             *(

@@ -166,7 +166,7 @@ class PaperResult:
 
     def _keys(self) -> list[Key]:
         """Return what the table has rows of: nothing chosen or published is left out in silence."""
-        measures = list(dict.fromkeys(measure for *_, measure in self.results.keys()))
+        measures = list(dict.fromkeys(measure for *_, measure in self.results.keys()))  # noqa: SIM118
         wanted = [(one.condition, one.layer, one.measure) for one in self.paper.published]
         for _, _, measure in wanted:
             if measure not in measures:
