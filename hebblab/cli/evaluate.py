@@ -33,7 +33,7 @@ def evaluate(
     ] = None,
     controls: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Of pixels,random,pca,kmeans,backprop; or none."),
+        typer.Option(metavar="A,B", help="Of pixels,random,pca,kmeans,backprop,vae; or none."),
     ] = None,
     layers: Annotated[
         str | None, typer.Option(metavar="A,B", help="By default the last before the readout.")

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,7 @@ NOTE = (
 )
 
 Part = Callable[[float, float], None]
+M = TypeVar("M", bound=nn.Module)
 
 
 def trained_end_to_end(
@@ -69,7 +71,7 @@ def trained_end_to_end(
             for done, (inputs, labels) in enumerate(batches):
                 report(epoch + done / len(batches), epochs)
                 optimizer.zero_grad()
-                loss = F.cross_entropy(model(_ready(inputs, unit_norm)), labels)
+                loss = F.cross_entropy(model(ready(inputs, unit_norm)), labels)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             right = _right(model, validation)
@@ -101,10 +103,15 @@ class Dropout(nn.Module):
         return Dropout(self._share, self._generator)
 
 
-def _same_shape(
-    network: nn.Sequential, training: Inputs, classes: int, generator: torch.Generator
-) -> nn.Sequential:
-    model = copy.deepcopy(network).float().cpu()
+def drawn_anew(network: M, generator: torch.Generator, copied: bool = True) -> M:
+    """Return a network of the same shape to be trained: torch's own start, ReLU, own dropout.
+
+    Args:
+        network: Any module, nested or not.
+        generator: Draws the weights; dropout goes on drawing from it.
+        copied: Leave the network as it is, and return another.
+    """
+    model = copy.deepcopy(network).float().cpu() if copied else network
     for module in model.modules():
         module._forward_hooks.clear()
         module._forward_pre_hooks.clear()
@@ -115,18 +122,26 @@ def _same_shape(
         for name, child in module.named_children():
             if isinstance(child, nn.Dropout):
                 setattr(module, name, Dropout(child.p, generator))
-    if not _reads_out(model, classes):
-        modules = feature_path(model).modules
-        with torch.no_grad():
-            width = modules.eval()(torch.zeros(1, *training.shape)).numel()
-        # Under the names of the network's own modules, so that its layers are found in it.
-        model.add_module("flatten-for-readout", nn.Flatten())
-        # Drawn on no device, so that nobody else's random numbers change.
-        readout = nn.Linear(width, classes, device="meta").to_empty(device="cpu")
-        model.add_module("readout-of-classes", readout)
     model.requires_grad_(True)
     redraw_(model, generator)
     return model
+
+
+def _same_shape(
+    network: nn.Sequential, training: Inputs, classes: int, generator: torch.Generator
+) -> nn.Sequential:
+    if _reads_out(network, classes):
+        return drawn_anew(network, generator)
+    model = copy.deepcopy(network).float().cpu()
+    modules = copy.deepcopy(feature_path(model).modules).eval()
+    with torch.no_grad():
+        width = modules(torch.zeros(1, *training.shape)).numel()
+    # Beside the network's own modules, so that its layers keep their names; drawn on no device, so
+    # that nobody else's random numbers change.
+    readout = nn.Linear(width, classes, device="meta").to_empty(device="cpu")
+    model.add_module("flatten-for-readout", nn.Flatten())
+    model.add_module("readout-of-classes", readout)
+    return drawn_anew(model, generator)
 
 
 def _reads_out(network: nn.Sequential, classes: int) -> bool:
@@ -136,20 +151,21 @@ def _reads_out(network: nn.Sequential, classes: int) -> bool:
     return len(layers) > 1 and isinstance(last, nn.Linear) and last.out_features == classes
 
 
-def _ready(inputs: Tensor, unit_norm: bool) -> Tensor:
+def ready(inputs: Tensor, unit_norm: bool) -> Tensor:
+    """Return a batch as it enters the network: at length one, where asked."""
     if not unit_norm:
         return inputs
     flat = inputs.flatten(1)
     length = torch.linalg.vector_norm(flat, dim=1, keepdim=True).clamp_min(1e-12)
-    ready: Tensor = (flat / length).view(inputs.shape)
-    return ready
+    found: Tensor = (flat / length).view(inputs.shape)
+    return found
 
 
 @torch.no_grad()
 def _right(model: nn.Sequential, validation: Inlet) -> int:
     model.eval()
     right, first = 0, 0
-    for inputs in validation.chunks(512):
+    for inputs in validation.chunks(BATCH):
         labels = validation.labels[first : first + len(inputs)]
         right += int((model(inputs).argmax(1) == labels).sum())
         first += len(inputs)

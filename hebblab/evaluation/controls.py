@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from hebblab.data import Dataset, Images
 from hebblab.data.images import Inputs
 from hebblab.errors import InvalidValue
-from hebblab.evaluation import backprop
+from hebblab.evaluation import backprop, vae
 from hebblab.evaluation.features import Extractor, Inlet, Start
 from hebblab.evaluation.kmeans import learned_by_kmeans
 from hebblab.evaluation.working import digest
 from hebblab.training.features import FeaturePath, feature_path
 
-CONTROLS = ("pixels", "random", "pca", "kmeans", "backprop")
+CONTROLS = ("pixels", "random", "pca", "kmeans", "backprop", *vae.FORMS)
 _START = "normal(0, 1/sqrt(fan_in))"
 _SAMPLES = 20_000
 
@@ -67,7 +67,7 @@ class Controls:
         module = first.modules[min(first.learned)]
         self.unit_norm = isinstance(dataset.train, Images) and isinstance(module, nn.Linear)
         self.training = self.inlet("train")
-        self._trained: nn.Sequential | None = None
+        self._trained: dict[str, nn.Sequential] = {}
 
     @cached_property
     def inputs(self) -> tuple[str, str, bool]:
@@ -108,6 +108,7 @@ class Controls:
             "pca": self._pca,
             "kmeans": self._kmeans,
             "backprop": self._backprop,
+            **{one: partial(self._autoencoder, one) for one in vae.FORMS},
         }
         return makers[name](learned, report)
 
@@ -161,8 +162,8 @@ class Controls:
         return Representation("kmeans", learned.layer, extractor, "k-means with the triangle")
 
     def _backprop(self, learned: Representation, report: Part) -> Representation:
-        if self._trained is None:
-            self._trained = backprop.trained_end_to_end(
+        if "backprop" not in self._trained:
+            self._trained["backprop"] = backprop.trained_end_to_end(
                 self._network,
                 self._dataset.train,
                 self.inlet("validation"),
@@ -172,8 +173,26 @@ class Controls:
                 self._centre,
                 self.unit_norm,
             )
-        extractor = Extractor(feature_path(self._trained, learned.layer), self.training)
-        return Representation("backprop", learned.layer, extractor, backprop.NOTE)
+        return self._of_trained("backprop", learned, backprop.NOTE)
+
+    def _autoencoder(self, name: str, learned: Representation, report: Part) -> Representation:
+        form = vae.FORMS[name]
+        if name not in self._trained:
+            self._trained[name] = vae.trained_as_encoder(
+                self._network,
+                form,
+                self._dataset.train,
+                self.inlet("validation"),
+                self._seed,
+                report,
+                self._centre,
+                self.unit_norm,
+            )
+        return self._of_trained(name, learned, form.note)
+
+    def _of_trained(self, name: str, learned: Representation, note: str) -> Representation:
+        extractor = Extractor(feature_path(self._trained[name], learned.layer), self.training)
+        return Representation(name, learned.layer, extractor, note)
 
     def _extractor(self, modules: nn.Sequential, learned: Representation) -> Extractor:
         device = learned.extractor.device

@@ -70,7 +70,8 @@ def evaluate(
 
     Controls: "pixels" (the inputs), "random" (same shape, activation and start), "pca" (as many
     components as features), "kmeans" (as many centres as units, triangle), "backprop" (same shape
-    trained end to end on all labels).
+    trained end to end on all labels), "vae" and "vae-lagani" (same shape as the encoder of an
+    autoencoder, well-posed and as Lagani et al. published it).
 
     Args:
         model: A `torch.nn.Sequential`, or a `Session`, which brings its data set, centre and

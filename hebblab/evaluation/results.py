@@ -145,7 +145,7 @@ class Evaluation:
             UnknownName: There is no such representation, or no such probe was made.
 
         >>> import hebblab as hl
-        >>> digits, network = hl.data.load("mnist-5k"), hl.networks.create("dense-100")
+        >>> digits, network = hl.data.load("mnist-5k"), hl.networks.create("dense-10")
         >>> found = hl.evaluate(network, digits, controls=["pixels"])
         >>> found.compare("learned", "pixels").verdict
         'worse'

@@ -91,7 +91,8 @@ def write(path: Path, outcome: Outcome) -> None:
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise DataUnavailable(
             f"The result {path} could not be written: {error.strerror or error}. Finished cells "
             "are kept; make room or name another folder, and run the same again."

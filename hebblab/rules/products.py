@@ -5,6 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+_WORTH = 20_000_000  # multiplications below which oneDNN's preparations cost what it saves
 _LEAST = 50_000  # entries of a result below which a product over many samples gains nothing
 
 
@@ -29,7 +30,7 @@ def times(left: Tensor, right: Tensor, out: Tensor) -> Tensor:
         right: (n, k).
         out: (m, n).
     """
-    if _by_onednn(left):
+    if left.numel() * len(right) >= _WORTH and _by_onednn(left):
         return _onednn(left, right)
     return torch.mm(left, right.T, out=out)
 

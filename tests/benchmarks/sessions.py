@@ -10,7 +10,7 @@ import torch
 import hebblab as hl
 from hebblab.data import Batches
 
-_STEPS, _ROUNDS = 12, 7
+_STEPS, _ROUNDS = 50, 5
 
 
 def lines() -> Iterator[str]:

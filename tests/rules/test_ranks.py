@@ -30,7 +30,7 @@ def scores(kind, samples, units):
 
 
 @pytest.mark.parametrize("kind", ["plain", "negative", "tied", "zero", "tiny", "endless"])
-@pytest.mark.parametrize("units", [400, 401])
+@pytest.mark.parametrize("units", [400, 401, 1000])
 @pytest.mark.parametrize("flushed", [False, True])
 def test_they_are_those_of_a_stable_sort(kind, units, flushed):
     given = scores(kind, 300, units)

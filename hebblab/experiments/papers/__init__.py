@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hebblab.errors import unknown
-from hebblab.experiments.papers import krotov, miconi, talloen, timing
+from hebblab.experiments.papers import coates, krotov, miconi, softhebb, talloen, timing
 from hebblab.experiments.papers.costs import Cost
 from hebblab.experiments.papers.paper import (
     Cell,
@@ -25,9 +25,9 @@ _PAPERS: dict[str, Callable[[], Paper]] = {
     "talloen-2020-timing-mini": timing.mini,
     "miconi-2021": miconi.full,
     "miconi-2021-mini": miconi.mini,
-#    "softhebb-2023-quarter": softhebb.quarter,
-#    "softhebb-2023-quarter-mini": softhebb.mini,
-#    "coates-2011-mini": coates.mini,
+    "softhebb-2023-quarter": softhebb.quarter,
+    "softhebb-2023-quarter-mini": softhebb.mini,
+    "coates-2011-mini": coates.mini,
 }
 
 

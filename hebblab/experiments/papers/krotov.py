@@ -14,7 +14,7 @@ from hebblab.evaluation.readout import fit_softmax_
 from hebblab.experiments.papers import claims, data
 from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.learning import generator, learn, part, untrained
-from hebblab.experiments.papers.paper import Claim, Measured, Paper, Report
+from hebblab.experiments.papers.paper import Claim, Measured, Number, Paper, Report
 from hebblab.experiments.papers.reading import InOrder, percent
 from hebblab.recipes import Recipe
 from hebblab.training import FeaturePath, HebbianEvaluator, SupervisedEvaluator, feature_path
@@ -93,9 +93,7 @@ def measure(
     yield on(data.portion(data.load(source), seed, *parts), settings, condition, seed, report)
 
 
-def on(
-    dataset: Dataset, settings: Settings, condition: str, seed: int, report: Report
-) -> Measured:
+def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: Report) -> Measured:
     """Measure one condition on images at hand."""
     if condition == BACKPROP:
         return _backprop(dataset, settings, seed, report)
@@ -165,18 +163,17 @@ def _backprop(dataset: Dataset, settings: Settings, seed: int, report: Report) -
     chosen = Score.of(round(state.metrics["accuracy"] * len(validation)), len(validation))
     final = SupervisedEvaluator(model, nn.CrossEntropyLoss()).run(InOrder(test, 500))
     score = Score.of(round(final.metrics["accuracy"] * len(test)), len(test))
-    numbers = {VALIDATION: percent(chosen), TEST: percent(score)}
+    numbers: dict[str, Number] = {VALIDATION: percent(chosen), TEST: percent(score)}
     return Measured(LAYER, numbers, {"best_epoch": evaluator.best_epoch})
 
 
 def _layer(fan_in: int, units: int, drawn: torch.Generator) -> nn.Linear:
     """Return a layer started as torch starts it, from a generator of one's own."""
-    layer = nn.utils.skip_init(nn.Linear, fan_in, units)
+    layer = nn.Linear(fan_in, units, device="meta").to_empty(device="cpu")
     bound = fan_in**-0.5
     with torch.no_grad():
         for values in layer.parameters():
             values.uniform_(-bound, bound, generator=drawn)
-    assert isinstance(layer, nn.Linear)
     return layer
 
 

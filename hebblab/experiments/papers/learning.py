@@ -105,8 +105,6 @@ def generator(seed: int, name: str) -> torch.Generator:
     return torch.Generator().manual_seed(stream(seed, name))
 
 
-
-
 def part(report: Report, first: float, last: float) -> Report:
     """Return a report of one part of a cell's work as a report of the whole."""
 

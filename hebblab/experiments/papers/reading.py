@@ -76,9 +76,9 @@ def percent(score: Score) -> dict[str, float]:
     }
 
 
-def ridge(train: Tensor, labels: Tensor, penalty: float = 1.0, classes: int = 10) -> Callable[
-    [Tensor], Tensor
-]:
+def ridge(
+    train: Tensor, labels: Tensor, penalty: float = 1.0, classes: int = 10
+) -> Callable[[Tensor], Tensor]:
     r"""Fit ridge regression on one-hot labels and return what predicts classes from features.
 
     Minimises \(\|XW + b - Y\|^2 + \alpha \|W\|^2\), the intercept free: scikit-learn's `Ridge()`
@@ -115,7 +115,7 @@ def ridge(train: Tensor, labels: Tensor, penalty: float = 1.0, classes: int = 10
 
 def scored(predict: Callable[[Tensor], Tensor], rows: Tensor, labels: Tensor) -> dict[str, float]:
     """Return how often a readout is right, in per cent."""
-    found = torch.cat([predict(part) for part in rows.split(2048)])
+    found = torch.cat([predict(part) for part in torch.split(rows, 2048)])
     return percent(Score.of(int((found == labels).sum()), len(labels)))
 
 
@@ -137,7 +137,7 @@ def minibatch_softmax(
     Source: the code of Journé et al., ICLR 2023.
     """
     bound = train.shape[1] ** -0.5
-    readout = nn.Linear(train.shape[1], classes)
+    readout = nn.Linear(train.shape[1], classes, device="meta").to_empty(device="cpu")
     with torch.no_grad():
         readout.weight.uniform_(-bound, bound, generator=generator)
         readout.bias.zero_()
@@ -149,7 +149,7 @@ def minibatch_softmax(
             optimizer.param_groups[0]["lr"] /= 2
         report(epoch / epochs, f"readout, epoch {epoch + 1} of {epochs}")
         order = torch.randperm(len(train), generator=generator)
-        for rows in order.split(batch):
+        for rows in torch.split(order, batch):
             kept = torch.rand(len(rows), train.shape[1], generator=generator) >= dropout
             inputs = train[rows].float() * kept / (1 - dropout)
             with torch.enable_grad():

@@ -187,11 +187,7 @@ class PaperResult:
         condition, layer, measure = key
         numbers = self.results.numbers(*key)
         published = next(
-            (
-                one
-                for one in self.paper.published
-                if (one.condition, one.layer, one.measure) == key
-            ),
+            (one for one in self.paper.published if (one.condition, one.layer, one.measure) == key),
             None,
         )
         row: dict[str, Any] = {"condition": condition, "layer": layer, "measure": measure}

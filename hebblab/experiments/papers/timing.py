@@ -104,8 +104,7 @@ def on(
 
 def _prepare(condition: str, settings: Settings, seed: int) -> Step | None:
     if condition == FRAMEWORK:
-        layer = nn.utils.skip_init(nn.Linear, 784, settings.units, bias=False)
-        assert isinstance(layer, nn.Linear)
+        layer = nn.Linear(784, settings.units, bias=False, device="meta").to_empty(device="cpu")
         draw_(layer.weight, "normal(0, 1)", generator(seed, "timing"))
         return peers.pytorch_hebbian(layer, _RATE)
     if condition == NOTEBOOK:
@@ -143,7 +142,7 @@ def _time_theirs(
     rows = images.pixels[wanted].flatten(1).float() / 255
     if whole:
         return _clocked(lambda: step(rows))
-    parts = rows.split(settings.batch)
+    parts = torch.split(rows, settings.batch)
     for part in islice(parts, _WARM):
         step(part)
 
@@ -252,7 +251,7 @@ def _paper(name: str, settings: Settings, seconds: dict[str, float]) -> Paper:
                 else f"{settings.batches} batches, scaled to an epoch"
             )
             + ", and repeated for each seed; the first three batches warm up outside of the clock.",
-            "An epoch is 58 whole batches of 1,024: the last 608 images of the 60,000 are left out.",
+            "An epoch is 58 batches of 1,024: the last 608 of the 60,000 images are left out.",
             "No GPU: published seconds are of other machines.",
             "NumPy uses as many threads as its own settings say.",
         ),

@@ -1,0 +1,137 @@
+"""Filters of a convolution by Krotov-Hopfield: on 5×5 patches, and on what the authors cut."""
+
+import itertools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hebblab import metrics, rules
+from hebblab.data import Batches, Dataset, Images
+from hebblab.experiments.papers.learning import generator, learn, network
+from hebblab.experiments.papers.paper import Report
+from hebblab.nn import PatchConv2d, RePU
+from hebblab.nn.initial import draw_
+from hebblab.nn.published import Builder
+from hebblab.recipes import Recipe
+from hebblab.training import HebbianTrainer, Local
+
+LAYER = "conv"
+KERNEL = 5
+
+_PICTURES = 2  # a batch of the rule: 1,152 patches of 28×28 images
+_RATE = 0.04
+_KNOBS: dict[str, Any] = {"delta": 0.4, "k": 4, "p": 4.0}
+
+
+def convolution(units: int) -> Builder:
+    """Return the builder of the paper's network with any number of filters."""
+
+    def build(image_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+        channels, height, width = image_shape
+        side = [(size - KERNEL + 1) // 2 for size in (height, width)]
+        model = nn.Sequential()
+        model.add_module(LAYER, PatchConv2d(channels, units, KERNEL, bias=False))
+        model.add_module("norm", nn.BatchNorm2d(units))
+        model.add_module("activation", RePU())
+        model.add_module("pool", nn.MaxPool2d(2))
+        model.add_module("flatten", nn.Flatten())
+        model.add_module("readout", nn.Linear(units * math.prod(side), classes))
+        return model
+
+    return build
+
+
+def runs(images: Tensor) -> Tensor:
+    """Return what the authors' code takes for patches, (samples, 25).
+
+    Their `extract_image_patches` reorders the windows before it cuts the values into pieces of 25:
+    a piece is 25 consecutive values of a shifted image, row after row, and no 5×5 patch.
+
+    Source: utils.py of Talloen et al., PyTorch-Hebbian.
+
+    Args:
+        images: (batch, 1, height, width).
+
+    >>> runs(torch.arange(36.0).view(1, 1, 6, 6))[0, :6].tolist()
+    [0.0, 1.0, 6.0, 7.0, 1.0, 2.0]
+    """
+    windows = images.unfold(2, KERNEL, 1).unfold(3, KERNEL, 1)
+    return windows.permute(0, 4, 5, 1, 2, 3).reshape(-1, KERNEL**2)
+
+
+def on_runs(
+    dataset: Dataset,
+    units: int,
+    updates: int,
+    seed: int,
+    report: Report,
+    about: dict[str, object],
+) -> nn.Sequential:
+    """Return the network whose filters learned from what the authors' code cuts."""
+    # Modules draw from the global generator while they are built.
+    with torch.random.fork_rng(devices=[]):
+        model = convolution(units)(dataset.image_shape, len(dataset.classes))
+    drawn = dataset.train
+    assert isinstance(drawn, Images)
+    flat = nn.Sequential(
+        nn.Linear(KERNEL**2, units, bias=False, device="meta").to_empty(device="cpu"), nn.Identity()
+    )
+    filters = flat[0].weight
+    assert isinstance(filters, Tensor)
+    draw_(filters, "normal(0, 1)", generator(seed, "init"))
+    optimizer = Local(flat.named_parameters(), lr=_RATE)
+    rule = rules.create("krotov-hopfield", **_KNOBS)
+    trainer = HebbianTrainer(flat, rule, optimizer, initialize=False)
+    batches = Batches(drawn, _PICTURES, generator(seed, "order"))
+    endless = itertools.chain.from_iterable(itertools.repeat(batches))
+    for step, (images, _) in enumerate(itertools.islice(endless, updates)):
+        optimizer.param_groups[0]["lr"] = _RATE * (1 - step / updates)
+        trainer.learn("0", runs(images))
+        if step % 500 == 0:
+            report(step / updates, f"learning, update {step:,}")
+    kernel = model.get_submodule(LAYER).weight
+    assert isinstance(kernel, Tensor)
+    with torch.no_grad():
+        kernel.copy_(filters.view_as(kernel))
+    about |= _seen(filters, updates)
+    return model
+
+
+def on_patches(
+    dataset: Dataset,
+    units: int,
+    updates: int,
+    seed: int,
+    report: Report,
+    about: dict[str, object],
+) -> nn.Sequential:
+    """Return the network whose filters learned from 5×5 patches."""
+    with network(f"paper-conv-{units}", convolution(units)) as name:
+        recipe = Recipe(
+            data="fashion-mnist",
+            network=name,
+            rules={LAYER: {"rule": "krotov-hopfield", **_KNOBS, "init": "normal(0, 1)"}},
+            batch_size=_PICTURES,
+            steps=updates,
+            learning_rate=_RATE,
+            decay="linear",
+            seed=seed,
+        )
+        learnt = learn(recipe, dataset, report)
+    kernel = learnt.model.get_submodule(LAYER).weight
+    assert isinstance(kernel, Tensor)
+    about |= _seen(kernel.flatten(1), learnt.steps)
+    return learnt.model
+
+
+def _seen(filters: Tensor, updates: int) -> dict[str, object]:
+    """Return what tells learnt filters from collapsed ones."""
+    unit = nn.functional.normalize(filters.detach(), dim=1)
+    likeness = (unit @ unit.T).fill_diagonal_(-1).amax(dim=1)
+    return {
+        "updates": updates,
+        "converged": metrics.convergence(filters.detach(), float(_KNOBS["p"])).converged,
+        "median likeness to the nearest filter": round(float(likeness.median()), 4),
+    }
