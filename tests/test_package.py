@@ -20,12 +20,14 @@ HEAVY = ("torch", "numpy", "ignite", "pydantic", "IPython", "ipywidgets", "plotl
 CONTRACT = {
     "": """Rule Knob knob KrotovsRule Local HebbianTrainer SupervisedTrainer SupervisedEvaluator
         HebbianEvaluator Images Vectors Dataset Recipe Session Edit Frame Lab ProbeResult Score
-        linear_probe UnknownName InvalidValue WrongState DataUnavailable HebblabError RePU
-        __version__""",
+        linear_probe evaluate Evaluation UnknownName InvalidValue WrongState DataUnavailable
+        HebblabError RePU __version__""",
     "rules": "available create register winners",
     "networks": "available create register load",
     "data": "available load from_npz from_folder",
     "presets": "available get",
+    "evaluation": """linear_readout retrieval calibration_error treves_rolls hoyer wilson
+        student_interval paired_difference""",
     "metrics": """convergence effective_rank near_duplicates likeness negative_share mosaic
         histogram activation_statistics""",
 }
@@ -39,6 +41,7 @@ MEMBERS = {
     "HebbianTrainer": "run",
     "SupervisedEvaluator": "attach",
     "HebbianEvaluator": "attach",
+    "Evaluation": "table confusion compare to_json to_html _repr_html_",
     "Lab": "close figure session",
 }
 

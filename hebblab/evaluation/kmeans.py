@@ -1,7 +1,7 @@
 """k-means as a layer: the batch limit of hard winner-take-all, and its triangle activation."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,9 @@ _STILL = 1e-4  # relative fall of the distance below which the centres have sett
 _CHUNK = 8 << 20  # distances held at once
 _FIRST = 4096  # samples that the first centres are chosen from, at the least
 _SAMPLES = 20_000
-_IMAGES = 1_000  # that patches are taken from: the maps of more would be gigabytes
+_IMAGES = 1_000  # that patches are taken from
+_NORMED = 512  # that a batch norm starts from
+_PART = 128  # images whose patches are held at once
 
 Part = Callable[[float, float], None]
 
@@ -166,16 +168,13 @@ def learned_by_kmeans(
         report: Called as (done, total).
     """
     made = nn.Sequential()
-    patches = any(isinstance(modules[place], nn.Conv2d) for place in learned)
-    count = min(len(images), _IMAGES if patches else _SAMPLES)
-    x = images[torch.arange(count) * len(images) // count]
     for place, module in enumerate(modules):
         if isinstance(module, _ACTIVATIONS):
             continue
         new: nn.Module = copy.deepcopy(module).eval()
         if place in learned:
             assert isinstance(module, nn.Linear | nn.Conv2d)
-            rows = _given(module, learned[place], x, seed)
+            rows = _given(module, learned[place], made, images, seed)
             rank = sorted(learned).index(place)
 
             def within(done: float, total: float, rank: int = rank) -> None:
@@ -185,22 +184,25 @@ def learned_by_kmeans(
             new = Triangle(module, kmeans(rows, units, seed, report=within))
         elif isinstance(new, nn.modules.batchnorm._BatchNorm):
             new.reset_parameters()
-            if place < max(learned):
-                _calibrate(new, x)
+            new.momentum = None
+            new.train()
+            for part in _through(made, images, _NORMED):
+                new(part)
+            new.eval()
         made.append(new)
-        x = torch.cat([new(part) for part in torch.split(x, 256)]) if place < max(learned) else x
     return made
 
 
-def _calibrate(norm: nn.modules.batchnorm._BatchNorm, x: Tensor) -> None:
-    """Take a batch norm's statistics from what it is given."""
-    norm.momentum = None
-    norm.train()
-    norm(x)
-    norm.eval()
+def _through(made: nn.Sequential, images: Tensor, count: int) -> Iterator[Tensor]:
+    """Yield what so many images, spread over all, are after the modules made so far."""
+    count = min(count, len(images))
+    for rows in torch.split(torch.arange(count) * len(images) // count, _PART):
+        yield made(images[rows])
 
 
-def _given(module: nn.Linear | nn.Conv2d, name: str, x: Tensor, seed: int) -> Tensor:
+def _given(
+    module: nn.Linear | nn.Conv2d, name: str, made: nn.Sequential, images: Tensor, seed: int
+) -> Tensor:
     """Return some of what a layer is given, as rows (samples, fan_in)."""
     if isinstance(module, nn.Conv2d) and module.groups > 1:
         raise InvalidValue(
@@ -210,15 +212,15 @@ def _given(module: nn.Linear | nn.Conv2d, name: str, x: Tensor, seed: int) -> Te
     bare.bias = None
     view = LayerView(bare, name)
     if isinstance(module, nn.Linear):
-        return view.inputs(x)
-    each = max(1, _SAMPLES // len(x))
+        return torch.cat([view.inputs(part) for part in _through(made, images, _SAMPLES)])
+    count = min(_IMAGES, len(images))
     generator = torch.Generator().manual_seed(seed)
-    rows = []
-    for part in torch.split(x, 256):
-        all_rows = view.inputs(part)
-        chosen = torch.randperm(len(all_rows), generator=generator)[: each * len(part)]
-        rows.append(all_rows[chosen.to(all_rows.device)])
-    return torch.cat(rows)
+    found = []
+    for part in _through(made, images, count):
+        rows = view.inputs(part)
+        chosen = torch.randperm(len(rows), generator=generator)[: _SAMPLES * len(part) // count]
+        found.append(rows[chosen.to(rows.device)])
+    return torch.cat(found)
 
 
 _ACTIVATIONS = (

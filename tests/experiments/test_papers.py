@@ -199,7 +199,9 @@ def test_a_finished_cell_is_never_measured_again(fake, tmp_path):
     counted.run(cells=["ours"], seeds=2, folder=tmp_path)
     assert measured == [("ours", ("L1", "L2"), 2)]
     assert path.stat().st_mtime_ns == before
-    assert str(fake.cost(cells=["ours"], seeds=2, folder=tmp_path, rate=costs.REFERENCE)).startswith("nothing")
+    assert str(
+        fake.cost(cells=["ours"], seeds=2, folder=tmp_path, rate=costs.REFERENCE)
+    ).startswith("nothing")
 
 
 def test_what_is_no_whole_result_of_these_settings_is_measured_again(fake, tmp_path):

@@ -144,9 +144,7 @@ def test_a_folder_that_cannot_be_written_says_so_and_keeps_what_is_there(tmp_pat
 def test_progress_counts_cells_to_the_end(tmp_path):
     heard = []
     hl.sweep(RECIPES[:1], Here(), tmp_path, probe=False)
-    hl.sweep(
-        RECIPES, Here(), tmp_path, probe=False, progress=lambda *said: heard.append(said[:2])
-    )
+    hl.sweep(RECIPES, Here(), tmp_path, probe=False, progress=lambda *said: heard.append(said[:2]))
     assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
