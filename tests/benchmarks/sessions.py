@@ -64,6 +64,7 @@ def rate(name: str) -> tuple[float, float]:
         bare()
         for _ in range(_ROUNDS):
             for what, task in (("bare", bare), ("live", live)):
+                torch.set_num_threads(1)  # a session leaves it at what is usual
                 started = time.process_time()
                 task()
                 taken[what].append(time.process_time() - started)

@@ -92,7 +92,7 @@ def test_set_reaches_the_run_and_what_is_saved_says_so(command, tmp_path):
         (("--set", "delta=3"), "Δ (delta) must be a number from 0 to 2"),
         (("--set", "dleta=1"), "Did you mean 'delta'"),
         (("--set", "k=101"), "more than the 100 units"),
-        (("--set", "network=dense-7"), "dense-100"),
+        (("--set", "network=dense-4oo"), "Did you mean 'dense-400'"),
         (("--set", "data=mnist-6k"), "Did you mean 'mnist-5k'"),
         (("--set", "batch_size=100000"), "3,000"),
         (("--steps", "0"), "steps must be a whole number from 1"),
