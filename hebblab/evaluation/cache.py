@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import DataUnavailable, InvalidValue, shown, unknown
-from hebblab.evaluation.ridge import NOT_FINITE
+from hebblab.evaluation.standard import NOT_FINITE
 
 MEMORY = 512 << 20
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -10,7 +10,8 @@ from torch import Tensor
 from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.evaluation.cache import Features
 from hebblab.evaluation.choosing import Verdict
-from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, Standard, solve_few
+from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, solve_few
+from hebblab.evaluation.standard import Standard
 from hebblab.evaluation.subsets import SUBSETS, subset
 
 KINDS = (

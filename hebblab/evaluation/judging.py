@@ -19,9 +19,10 @@ from hebblab.evaluation.few_labels import Asked, label_grid
 from hebblab.evaluation.intervals import Score
 from hebblab.evaluation.neighbours import class_means, knn_predict, ncm_predict, retrieved
 from hebblab.evaluation.readout import Readout, fit_softmax_
-from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, Standard, solve_few
+from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, solve_few
 from hebblab.evaluation.robustness import NOISE, OCCLUSION
 from hebblab.evaluation.rows import Row
+from hebblab.evaluation.standard import Standard
 from hebblab.evaluation.subsets import words
 from hebblab.evaluation.terms import Terms
 

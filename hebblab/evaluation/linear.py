@@ -8,7 +8,8 @@ from torch import Tensor
 from hebblab.data.splits import stratified
 from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.evaluation.readout import PENALTY, Readout, fit_softmax_
-from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, Standard, best, solve_few
+from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, best, solve_few
+from hebblab.evaluation.standard import Standard
 
 _METHODS = ("ridge", "softmax")
 _SOFTMAX = (1e-1, 1e-2, 1e-3, 1e-4)

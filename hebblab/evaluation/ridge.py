@@ -1,6 +1,6 @@
 """Ridge regression onto classes in closed form: sums over samples first, then any penalty."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -8,72 +8,12 @@ from torch import Tensor
 
 from hebblab.errors import InvalidValue
 from hebblab.evaluation.readout import Readout
+from hebblab.evaluation.standard import NOT_FINITE, Standard
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 CHUNK = 4096  # rows of one product
 _BLOCK = 256  # columns of one product: what lies below the diagonal's blocks is never computed
-_CACHED = 1 << 20  # numbers of a part whose sums are taken at once
 _EXACT = 4096  # features up to which equations are solved in float64
-_CONSTANT = 1e-6  # deviation over mean up to which a feature is constant
-
-NOT_FINITE = (
-    "Some features are not finite (NaN or infinite): the weights are too large, or the exponent n "
-    "is. Lower one of them and probe again."
-)
-
-
-class Standard(NamedTuple):
-    """What brings features to mean 0 and deviation 1; constant ones go to 0.
-
-    Attributes:
-        mean: (features,).
-        scale: (features,), one over the deviation; 0 where a feature is constant.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    @classmethod
-    def of(cls, chunks: Iterable[Tensor]) -> "Standard":
-        """Return mean and scale over chunks (any, features), gathered in float64.
-
-        Raises:
-            InvalidValue: No sample, features that are not finite, or none that varies.
-        """
-        count = 0
-        near = sums = squares = torch.zeros(())
-        for chunk in chunks:
-            if len(chunk) == 0 or chunk.shape[1] == 0:
-                continue
-            if count == 0:
-                near = chunk[:_BLOCK].mean(dim=0)
-                sums = torch.zeros(len(near), dtype=torch.float64, device=near.device)
-                squares = sums.clone()
-            # Small parts stay in a core's cache, and products with ones are the fastest sums.
-            for part in torch.split(chunk, max(64, _CACHED // chunk.shape[1])):
-                apart = part - near
-                ones = apart.new_ones(len(apart))
-                sums += ones @ apart
-                squares += ones @ apart.square_()
-            count += len(chunk)
-        mean = near + sums / max(1, count)
-        if count == 0 or mean.numel() == 0:
-            raise InvalidValue("A readout needs at least one sample and one feature.")
-        deviation = (squares / count - (sums / count).square()).clamp_min(0).sqrt()
-        if not bool(torch.isfinite(deviation).all()):
-            raise InvalidValue(NOT_FINITE)
-        varies = deviation > _CONSTANT * mean.abs()
-        if not bool(varies.any()):
-            raise InvalidValue(
-                f"All {len(mean):,} features are the same for every one of {count:,} samples: "
-                "there is nothing to read. Look at the layer's weights."
-            )
-        scale = torch.where(varies, 1 / torch.where(varies, deviation, 1.0), 0.0)
-        return cls(mean.float(), scale.float())
-
-    def applied(self, features: Tensor) -> Tensor:
-        """Return standardised features, a tensor of their own."""
-        return (features - self.mean).mul_(self.scale)
 
 
 class RidgePath(NamedTuple):

@@ -10,8 +10,9 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier, RidgeClass
 from sklearn.preprocessing import StandardScaler
 
 import hebblab as hl
-from hebblab.evaluation.readout import fit_softmax_
-from hebblab.evaluation.ridge import PENALTIES, Moments, Standard
+from hebblab.evaluation.readout import Readout, fit_softmax_
+from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath
+from hebblab.evaluation.standard import Standard
 
 from .clock import alternating
 from .figures import Figure
@@ -76,26 +77,25 @@ def ridge(
     """Compare a whole path of penalties with scikit-learn's two ways to the same."""
     array, truth, rows = features.numpy(), labels.numpy(), len(features)
     alphas = [rows * penalty for penalty in PENALTIES]
-    ours: list[float] = []
-    theirs: list[float] = []
+    ours: list[RidgePath] = []
+    theirs: list[RidgeClassifier] = []
 
     def path() -> None:
         moments = Moments(Standard.of([features]), int(labels.max()) + 1)
         moments.add(features, labels)
-        right = moments.solve().predict(others) == own
-        ours[:] = right.double().mean(dim=1).tolist()
+        ours[:] = [moments.solve()]
 
     def cross_validated() -> None:
-        RidgeClassifierCV(alphas=alphas).fit(array, truth)
+        RidgeClassifierCV(alphas=alphas).fit(StandardScaler().fit_transform(array), truth)
 
     def one_by_one() -> None:
-        ready = StandardScaler().fit(array)
-        train, scored = ready.transform(array), ready.transform(others.numpy())
-        models = (RidgeClassifier(alpha=alpha).fit(train, truth) for alpha in alphas)
-        theirs[:] = [model.score(scored, own.numpy()) for model in models]
+        ready = StandardScaler().fit_transform(array)
+        theirs[:] = [RidgeClassifier(alpha=alpha).fit(ready, truth) for alpha in alphas]
 
     taken = timed([path, cross_validated, one_by_one], rounds)
-    apart = 100 * (max(ours) - max(theirs))
+    right = (ours[0].predict(others) == own).double().mean(dim=1)
+    scored = StandardScaler().fit(array).transform(others.numpy())
+    apart = 100 * (float(right.max()) - max(one.score(scored, own.numpy()) for one in theirs))
     return Figure(
         f"ridge, {len(PENALTIES)} penalties, {size}",
         f"{taken[0]:.3g} CPU s; scikit-learn's RidgeClassifierCV {taken[1] / taken[0]:.0f} times "
@@ -115,28 +115,31 @@ def softmax(
 ) -> Figure:
     """Compare one softmax readout with scikit-learn's at the same objective."""
     rows, classes = len(features), int(labels.max()) + 1
-    ready = StandardScaler().fit(features.numpy())
-    train, scored = ready.transform(features.numpy()), ready.transform(others.numpy())
-    objective = [0.0, 0.0]
-    scores = [0.0, 0.0]
+    array, truth = features.numpy(), labels.numpy()
+    ours: list[Readout] = []
+    theirs: list[LogisticRegression] = []
+
+    def our_fit() -> None:
+        ours[:] = [fit_softmax_(features.clone(), labels, classes, PENALTY)]
+
+    def their_fit() -> None:
+        model = LogisticRegression(C=1 / (2 * rows * PENALTY), max_iter=1000)
+        theirs[:] = [model.fit(StandardScaler().fit_transform(array), truth)]
+
+    taken = timed([our_fit, their_fit], rounds)
+    ready = StandardScaler().fit(array)
+    train, scored = ready.transform(array), ready.transform(others.numpy())
 
     def value(weights: np.ndarray, bias: np.ndarray) -> float:
         logits = torch.from_numpy(train @ weights.T.astype(np.float32) + bias)
         loss = torch.nn.functional.cross_entropy(logits.double(), labels)
         return float(loss) + PENALTY * float((weights**2).sum())
 
-    def our_fit() -> None:
-        readout = fit_softmax_(features.clone(), labels, classes, PENALTY)
-        scores[0] = float(readout.accuracy(others, own))
-        objective[0] = value(readout.weights.numpy(), readout.bias.numpy())
-
-    def their_fit() -> None:
-        model = LogisticRegression(C=1 / (2 * rows * PENALTY), max_iter=1000, tol=1e-4)
-        model.fit(train, labels.numpy())
-        scores[1] = float(model.score(scored, own.numpy()))
-        objective[1] = value(model.coef_, model.intercept_)
-
-    taken = timed([our_fit, their_fit], rounds)
+    objective = (
+        value(ours[0].weights.numpy(), ours[0].bias.numpy()),
+        value(theirs[0].coef_, theirs[0].intercept_),
+    )
+    scores = float(ours[0].accuracy(others, own)), theirs[0].score(scored, own.numpy())
     return Figure(
         f"softmax, {size}",
         f"{taken[0]:.3g} CPU s; scikit-learn's LogisticRegression {taken[1] / taken[0]:.1f} times "

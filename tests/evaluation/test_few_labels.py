@@ -5,7 +5,8 @@ from hebblab.errors import InvalidValue, UnknownName
 from hebblab.evaluation import FeatureCache, few_labels
 from hebblab.evaluation.choosing import Verdict
 from hebblab.evaluation.few_labels import asked, label_grid
-from hebblab.evaluation.ridge import PENALTIES, Moments, Standard, best, solve_few
+from hebblab.evaluation.ridge import PENALTIES, Moments, best, solve_few
+from hebblab.evaluation.standard import Standard
 from hebblab.evaluation.subsets import subset
 
 

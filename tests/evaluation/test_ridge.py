@@ -4,7 +4,8 @@ import sklearn.preprocessing
 import torch
 
 from hebblab.errors import InvalidValue
-from hebblab.evaluation.ridge import PENALTIES, Moments, Standard, best, solve_few
+from hebblab.evaluation.ridge import PENALTIES, Moments, best, solve_few
+from hebblab.evaluation.standard import Standard
 
 
 def drawn(rows, width, seed=0, classes=4):

@@ -170,7 +170,7 @@ class TestForms:
             (
                 {"input_norm": "standardise"},
                 lambda x, w: np.maximum(
-                    (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True) @ w.T, 0
+                    (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True, ddof=1) @ w.T, 0
                 ),
             ),
         ],
