@@ -51,6 +51,10 @@ class _Winners(Rule):
         """Return RᵀX - diag(ΣR) W, divided as `reduction` says."""
         return pulled(statistics, weights, self.reduction)
 
+    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
+        """Return the change in the place of RᵀX."""
+        return pulled(total, weights, self.reduction, in_place=True)
+
 
 @register
 class HardWTA(_Winners):

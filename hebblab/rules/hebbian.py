@@ -92,9 +92,13 @@ class Hebb(Competing):
 
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return YᵀX, divided as `reduction` says, less the weight decay."""
-        summed, active, samples, *_ = statistics
-        change = reduce(summed, self.reduction, samples=samples, activity=active)
-        return change - self.weight_decay * weights if self.weight_decay else change
+        return self.finished((statistics[0].clone(), *statistics[1:]), weights)
+
+    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
+        """Return the change in the place of YᵀX."""
+        summed, active, samples, *_ = total
+        change = reduce(summed, self.reduction, samples=samples, activity=active, in_place=True)
+        return change.sub_(weights, alpha=self.weight_decay) if self.weight_decay else change
 
 
 @register
@@ -173,6 +177,10 @@ class Instar(Competing):
         """Return YᵀX - diag(ΣY) W, divided as `reduction` says."""
         return pulled(statistics, weights, self.reduction)
 
+    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
+        """Return the change in the place of YᵀX."""
+        return pulled(total, weights, self.reduction, in_place=True)
+
 
 @register
 class Oja(Competing):
@@ -250,3 +258,7 @@ class Oja(Competing):
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return YᵀX - diag(ΣY²) W, divided as `reduction` says."""
         return pulled(statistics, weights, self.reduction)
+
+    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
+        """Return the change in the place of YᵀX."""
+        return pulled(total, weights, self.reduction, in_place=True)

@@ -7,6 +7,8 @@ from torch import Tensor
 
 _WORTH = 20_000_000  # multiplications below which oneDNN's preparations cost what it saves
 _LEAST = 50_000  # entries of a result below which a product over many samples gains nothing
+_PAGES = 250_000  # entries from which a result that is no kept buffer costs a system call a page
+_MANY = 400  # samples from which it gains all the same
 
 
 @cache
@@ -47,7 +49,8 @@ def over_samples(
         out: (m, n), filled where there is no total and oneDNN, which takes none, is not quicker.
         sign: 1 or -1.
     """
-    if _by_onednn(left) and out.numel() >= _LEAST:
+    fits = out.numel() >= _LEAST and (out.numel() < _PAGES or len(left) >= _MANY)
+    if fits and _by_onednn(left):
         found = _onednn(left.T, right.T)
         if total is not None:
             return total.add_(found, alpha=sign)

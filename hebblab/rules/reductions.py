@@ -40,10 +40,13 @@ def reduce(
     return summed.div_(divisor) if in_place else summed / divisor
 
 
-def pulled(statistics: tuple[Tensor, ...], weights: Tensor, reduction: str) -> Tensor:
+def pulled(
+    statistics: tuple[Tensor, ...], weights: Tensor, reduction: str, in_place: bool = False
+) -> Tensor:
     """Return A - diag(c) W divided as `reduction` says, for statistics (A, c, Σ|r|, samples, …)."""
     hebbian, pull, active, samples, *_ = statistics
-    summed = torch.addcmul(hebbian, pull[:, None], weights, value=-1)
+    summed = hebbian if in_place else hebbian.clone()
+    summed.addcmul_(pull[:, None], weights, value=-1)
     return reduce(summed, reduction, samples=samples, activity=active, in_place=True)
 
 

@@ -16,7 +16,7 @@ from hebblab.rules.inputs import check, checked
 
 Statistics = tuple[Tensor, ...]
 
-_FASTER = frozenset({"fused", "accumulated"})
+_FASTER = frozenset({"fused", "accumulated", "finished"})
 _WORDS = frozenset({"in_words", "idle", "check_layer", "check_rate"})
 
 
@@ -235,6 +235,10 @@ class Rule(Knobbed):
         """
         part = self.statistics(inputs, weights)
         return part if total is None else tuple(map(torch.add, total, part))
+
+    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
+        """Return what `change` does for a total of `accumulated`, which it may overwrite."""
+        return self.change(total, weights)
 
     @classmethod
     def any_order(cls) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from hebblab.knobs import Value, knob
@@ -35,9 +34,12 @@ class _Soft(Rule):
         return shares.T @ inputs, pull, count(inputs)
 
 
-def _change(statistics: Statistics, weights: Tensor, reduction: str, floor: float) -> Tensor:
+def _change(
+    statistics: Statistics, weights: Tensor, reduction: str, floor: float, in_place: bool = False
+) -> Tensor:
     hebbian, pull, samples = statistics
-    summed = torch.addcmul(hebbian, pull[:, None], weights, value=-1)
+    summed = hebbian if in_place else hebbian.clone()
+    summed.addcmul_(pull[:, None], weights, value=-1)
     return reduce(summed, reduction, samples=samples, floor=floor, in_place=True)
 
 
@@ -163,6 +165,10 @@ class SoftHebb(_Soft):
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return (SᵀX - diag(Σ S∘U) W), divided as `reduction` says."""
         return _change(statistics, weights, self.reduction, self.precision_floor)
+
+    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
+        """Return the change in the place of SᵀX."""
+        return _change(total, weights, self.reduction, self.precision_floor, in_place=True)
 
 
 @register

@@ -68,10 +68,14 @@ class _Explaining(Rule):
 
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return FᵀX less what is forgotten, divided as `reduction` says."""
-        summed, *gram, samples = statistics
+        return self.finished((statistics[0].clone(), *statistics[1:]), weights)
+
+    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
+        """Return the change in the place of FᵀX."""
+        summed, *gram, samples = total
         for one in gram:
-            summed = torch.addmm(summed, self.forgetting(one), weights, alpha=-1)
-        return reduce(summed, self.reduction, samples=samples)
+            summed.addmm_(self.forgetting(one), weights, alpha=-1)
+        return reduce(summed, self.reduction, samples=samples, in_place=True)
 
     def activated_(self, responses: Tensor) -> Tensor:
         """Return the outputs of the responses (samples, units), which may be changed for it."""

@@ -195,7 +195,9 @@ class Learner:
             turned = taught is None and rule.any_order()
             weights = view.weights(group, turned=turned)
             total = self._statistics(inputs, taught, group, weights, places)
-            changes.append(view.straight(rule.change(total, weights), turned=turned))
+            # A buffer of one group would be overwritten by the next.
+            finish = rule.finished if turned and view.groups == 1 else rule.change
+            changes.append(view.straight(finish(total, weights), turned=turned))
             if statistics is not None:
                 statistics.append(total)
         return changes[0] if len(changes) == 1 else torch.cat(changes)

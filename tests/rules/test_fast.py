@@ -205,3 +205,15 @@ def test_a_sample_below_the_smallest_length_is_alive_all_the_same():
     assert lengths[1] == 0
     assert lively(inputs, lengths).tolist() == [0.0, 1.0, 1.0]
     assert lively(inputs).tolist() == [0.0, 1.0, 1.0]
+
+
+@cases
+def test_a_total_may_be_finished_in_its_place_and_a_change_leaves_it(name, knobs):
+    inputs, weights = scene(60, 24, 10, torch.float64)
+    rule, scratch = rules.create(name, **knobs), Scratch()
+    total = rule.accumulated(inputs, weights, None, scratch)
+    before = [one.clone() for one in total]
+    expected = rule.change(total, weights)
+    for now, then in zip(total, before, strict=True):
+        assert torch.equal(now, then)
+    assert torch.equal(rule.finished(total, weights), expected)

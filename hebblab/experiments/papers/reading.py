@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from hebblab.data import Images, as_floats
 from hebblab.data.images import Inputs
 from hebblab.evaluation import Score
-from hebblab.evaluation.ridge import Moments, Standard
+from hebblab.evaluation.ridge import Moments
+from hebblab.evaluation.standard import Standard
 from hebblab.experiments.papers.paper import Report
 from hebblab.training import feature_path
 
