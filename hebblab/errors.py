@@ -29,7 +29,7 @@ class Diverged(HebblabError, ArithmeticError):
 
 
 class NotFinite(InvalidValue, Diverged):
-    """Inputs that hold NaN or infinite values, which would take the weights along."""
+    """Inputs or weights that hold NaN or infinite values: nothing can be learnt from them."""
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -1,5 +1,10 @@
 """What every test may count on."""
 
+import os
+
+# Before torch is imported, for threads and processes that tests start have their own count.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 

@@ -1,5 +1,6 @@
 """Everything that determines a run: strict on the way in, whole on the way out."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from pydantic import BaseModel
 
 import hebblab as hl
 from hebblab import InvalidValue, Recipe, UnknownName
-from hebblab.recipes import _BESIDE, LayerOptions
+from hebblab.data import worlds
+from hebblab.recipes import BESIDE, LayerOptions
 from hebblab.rules.registry import RESERVED
 
 KROTOV = {"hidden": {"rule": "krotov-hopfield", "delta": 0.2}}
@@ -268,7 +270,16 @@ def test_options_of_a_layer():
 
 
 def test_no_rule_can_have_a_knob_that_a_recipe_would_read_otherwise():
-    assert _BESIDE <= RESERVED
+    assert BESIDE <= RESERVED
+    assert set(Recipe.model_fields) <= RESERVED
+    for world in worlds.available():
+        assert set(worlds.get(world).declared()) <= RESERVED
+    for call in (hl.Session.__init__, hl.Session.edit):
+        named = inspect.signature(call).parameters.values()
+        kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+        assert {one.name for one in named if one.kind not in kinds} - {"self"} <= RESERVED
+    for name in hl.rules.available():
+        assert not RESERVED & set(hl.rules.get(name).declared())
 
 
 def test_equal_recipes_give_equal_weights_and_other_seeds_others():
@@ -360,11 +371,68 @@ def test_options_are_overrides_of_every_layer():
         mixed.overridden(thresholds=True)
 
 
-def test_another_rule_keeps_the_activation_and_forgets_what_was_set_around_the_old_one():
+def test_another_rule_keeps_what_was_set_around_the_old_one_where_it_can_have_it():
     recipe = Recipe(rules={"hidden": {"rule": "instar", **OPTIONS}})
     entry = recipe.overridden(rule="krotov-hopfield").rules["hidden"]
-    assert (entry["n"], entry["triangle"]) == (1.4, True)
-    assert (entry["thresholds"], entry["pruning"], entry["row_norm"]) == (False, 0.0, False)
+    kept = ("n", "triangle", "input_norm", "zca", "zca_epsilon", "patches_per_batch", "pruning")
+    assert {key: entry[key] for key in kept} == {key: OPTIONS[key] for key in kept}
+    assert (entry["thresholds"], entry["teacher"], entry["row_norm"]) == (False, False, False)
+    assert entry["threshold_rate"] == 0.5 and entry["learning_rate"] is None
+    assert recipe.left_out(rule="krotov-hopfield") == (
+        "unit-norm rows on is left out at layer 'hidden'. 'krotov-hopfield' holds its own norm.",
+        "adaptive thresholds on is left out at layer 'hidden'. "
+        "'krotov-hopfield' as it is set has no winners.",
+        "teacher signal on is left out at layer 'hidden'. "
+        "'krotov-hopfield' has no competition that a teacher could decide.",
+    )
+    hard = recipe.overridden(rule="hard-wta")
+    assert recipe.left_out(rule="hard-wta") == ()
+    assert (hard.options("hidden").threshold_rate, hard.options("hidden").row_norm) == (3.0, True)
+    (told,) = recipe.left_out(rule="sanger", teacher=False, row_norm=False, thresholds=False)
+    assert told.startswith("pruned share 0.99 is left out at layer 'hidden'. Each unit of 'sanger'")
+
+
+def test_what_is_the_old_rules_own_start_is_neither_kept_nor_told():
+    for name, rule in (("mnist-hard-wta", "instar"), ("mnist-hebb-explodes", "oja")):
+        recipe = hl.presets.get(name)
+        entry = recipe.overridden(rule=rule).rules["hidden"]
+        fresh = Recipe(rules={"hidden": {"rule": rule}}).rules["hidden"]
+        assert entry["thresholds"] is fresh["thresholds"] is False
+        assert entry["row_norm"] is fresh["row_norm"] is False
+        assert recipe.left_out(rule=rule) == ()
+    assert hl.presets.get("mnist-som").overridden(rule="oja").rules["hidden"]["radius_end"] == 0.5
+    narrow = hl.presets.get("mnist-som").overridden(radius_end=0.3)
+    assert narrow.left_out(rule="oja") == (
+        "radius at the end 0.3 is left out at layer 'hidden'. 'oja' has no radius.",
+    )
+
+
+def test_a_given_knob_decides_what_the_new_rule_can_have():
+    recipe = Recipe(rules={"*": {"rule": "hebb", "competition": "hard", "thresholds": True}})
+    assert recipe.overridden(rule="instar").rules["*"]["thresholds"] is True
+    assert recipe.overridden(rule="instar", competition="softmax").rules["*"]["thresholds"] is False
+    assert recipe.left_out(rule="instar", competition="softmax") == (
+        "adaptive thresholds on is left out. 'instar' as it is set has no winners.",
+    )
+    assert recipe.overridden(rule="instar", thresholds=False).rules["*"]["thresholds"] is False
+    assert recipe.left_out(rule="instar", thresholds=False) == ()
+
+
+def test_an_end_of_the_radius_needs_a_rule_with_one():
+    for rule in ("oja", "hard-wta"):
+        with pytest.raises(InvalidValue, match=f"{rule!r} has no radius.*choose 'som'"):
+            Recipe(rules={"*": {"rule": rule, "radius_end": 1.0}})
+        assert Recipe(rules={"*": {"rule": rule, "radius_end": 0.5}}), "written out by default"
+
+
+def test_the_first_steps_may_leave_the_weights_alone():
+    assert Recipe().burn_in == 0
+    recipe = Recipe(burn_in=200)
+    assert Recipe.model_validate_json(recipe.model_dump_json()).burn_in == 200
+    assert Recipe().overridden(burn_in=3).burn_in == 3
+    for bad in (-1, 2.5, True, None, "200", 10**7):
+        with pytest.raises(InvalidValue, match="burn_in"):
+            Recipe(burn_in=bad)
 
 
 @pytest.mark.parametrize("schedule", ["in-order", "simultaneous", "greedy"])
@@ -448,6 +516,6 @@ def test_no_world_shares_a_knob_with_what_a_recipe_says_otherwise():
 
     for name in worlds.available():
         knobs = set(worlds.get(name).declared())
-        assert not knobs & ({*Recipe.model_fields} | _BESIDE)
+        assert not knobs & ({*Recipe.model_fields} | BESIDE)
         for rule in hl.rules.available():
             assert not knobs & set(hl.rules.get(rule).declared())

@@ -67,6 +67,8 @@ def run(
     if save is not None:
         _check_folder(save)
     with interruptible(), Session(preset, **overrides) as session:
+        for note in session.notes:
+            typer.echo(note, err=True)
         began = time.monotonic()
         done = train(session)
         seconds = time.monotonic() - began

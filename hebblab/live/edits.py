@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hebblab.knobs import Knob, Value
+from hebblab.training import OPTIONS
 
 Changes = dict[str, tuple[Value, Value]]
 
@@ -61,6 +62,14 @@ class Mark:
     text: str
     old: str
     edit: Edit
+
+
+def words(edit: Edit) -> str:
+    """Return what an edit changed: the knobs' symbols where they are known everywhere."""
+    return ", ".join(
+        f"{OPTIONS[name].symbol if name in OPTIONS else name} {old} → {new}"
+        for name, (old, new) in edit.changes.items()
+    )
 
 
 def marks(edits: tuple[Edit, ...], knobs: Mapping[str, Knob]) -> tuple[Mark, ...]:

@@ -5,12 +5,9 @@ Whoever calls `pump` drives it: the session's thread, or a host that has none.
 
 import contextlib
 import math
-import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -20,6 +17,7 @@ from hebblab.live import turning
 from hebblab.live.edits import Edit
 from hebblab.live.failures import account, culprit, explain, forget_frames, said
 from hebblab.live.frames import Frame, picture_shape
+from hebblab.live.holding import Hold
 from hebblab.live.recorder import Recorder
 from hebblab.live.run import Run
 from hebblab.live.states import ENDS, OVER, RUNNING, require
@@ -28,7 +26,6 @@ from hebblab.live.trails import trails
 from hebblab.nn import networks
 
 Answer = TypeVar("Answer")
-_Tasks = deque[tuple[Callable[[], Any], Future[Any]]]
 
 _LONGEST_DEBT = 0.25  # seconds; a sleep of the machine is a gap, not a debt to catch up on
 
@@ -62,11 +59,7 @@ class Loop:
         self.changed = self.signal.changed
         self._text = text
         self._clock = clock
-        self._tasks: _Tasks = deque()
-        self._at_rest: _Tasks = deque()
-        self._queued: deque[Edit] = deque()
-        self._holder = threading.Lock()
-        self._held_by: int | None = None
+        self._hold = Hold(self.signal, run.recipe.threads, self._apply)
         self._asked: str | None = None
         self._limit: int | None = None
         self._last_due = -math.inf
@@ -77,7 +70,7 @@ class Loop:
     @property
     def inside(self) -> bool:
         """Whether the caller is the thread that holds the run: a handler, a rule, a task."""
-        return self._held_by == threading.get_ident()
+        return self._hold.inside
 
     def frame(self, layer: str) -> Frame:
         """Return a copy of the present; call at a batch edge."""
@@ -134,15 +127,15 @@ class Loop:
 
     def at_edge(self, task: Callable[[], Answer]) -> Answer:
         """Run a task at the next batch edge, in order, on whichever thread holds the run."""
-        return self._served(self._tasks, task)
+        return self._hold.served(self._hold.tasks, task)
 
     def at_rest(self, task: Callable[[], Answer]) -> Answer:
         """Pause, and run a task while ignite's loop is not being run."""
-        return self._served(self._at_rest, task)
+        return self._hold.served(self._hold.resting, task)
 
     def intended(self, layer: str) -> dict[str, Value]:
         """Return everything of a layer as it will be once every accepted edit is in force."""
-        waiting = tuple(self._queued)
+        waiting = tuple(self._hold.edits)
         values = turning.everything(self.run, layer)
         for edit in waiting:
             if edit.layer is None or edit.layer == layer:
@@ -151,16 +144,16 @@ class Loop:
 
     def accept(self, edit: Edit) -> None:
         """Put an edit into the line of those that come into force at the next batch edge."""
-        self._queued.append(edit)
+        self._hold.edits.append(edit)
 
     def hurry(self) -> None:
         """See that what was accepted is served: at the next batch edge, at rest at once."""
         if self.inside and self.run.between_steps:
-            self._drain()
+            self._hold.drain()
             return
         with self.changed:
             self.changed.notify_all()
-        self._drain_if_idle()
+        self._hold.drain_if_idle()
 
     def begin_anew(self, seed: int) -> None:
         """Return to step 0, "ready"; call at rest.
@@ -175,7 +168,7 @@ class Loop:
             self.recorder.renew(self.run.dataset, self.run.centre)
         for trail in self._trails.values():
             trail.begin()
-        self._cancel_queued("The run was restarted before the edit came into force.")
+        self._hold.cancel_edits("The run was restarted before the edit came into force.")
         self.recorder.forget()
         with self.changed:
             self.edits = []
@@ -186,8 +179,7 @@ class Loop:
     def pump(self) -> None:
         """Drive the run until it pauses, ends or fails. Only one thread at a time may."""
         with as_trained(self.run.recipe.threads):
-            self._holder.acquire()
-            self._held_by = threading.get_ident()
+            self._hold.take()
             try:
                 end = self._advance() if self.state == RUNNING else None
             except BaseException as worse:  # the account of a failure failed: out of memory, say
@@ -198,10 +190,9 @@ class Loop:
                 if end is not None:
                     self.state, self.error, self.traceback = end
                     self._asked = None
-                self._held_by = None
-                self._holder.release()
+                self._hold.leave()
                 self.changed.notify_all()
-        self._drain_if_idle()
+        self._hold.drain_if_idle()
 
     def _advance(self) -> tuple[str, BaseException | None, str | None]:
         """Take steps; return the state in which they ended, the error, and its traceback."""
@@ -237,14 +228,14 @@ class Loop:
             self.recorder.take(frame)
 
     def _called_off(self) -> bool:
-        return self._asked is not None or self.signal.ended or bool(self._at_rest)
+        return self._asked is not None or self.signal.ended or bool(self._hold.resting)
 
     def _edge(self) -> bool:
         """Called by ignite after each step; True asks it to stop here."""
         for trail in self._trails.values():
             trail.take()
-        if self._queued or self._tasks:
-            self._drain()
+        if self._hold.edits or self._hold.tasks:
+            self._hold.drain()
         if self.recorder.due():
             self._record()
         if self._limit is not None and self.run.steps >= self._limit:
@@ -263,39 +254,10 @@ class Loop:
                 self._last_due = due if now - due < _LONGEST_DEBT else now
                 return False
             with self.changed:
-                if not (self._tasks or self._queued or self._called_off()):
+                if not (self._hold.tasks or self._hold.edits or self._called_off()):
                     self.changed.wait(due - now)
-            self._drain()
+            self._hold.drain()
         return self._called_off()
-
-    def _served(self, line: _Tasks, task: Callable[[], Answer]) -> Answer:
-        if self.inside:
-            return task()
-        future: Future[Answer] = Future()
-        line.append((task, future))
-        with self.changed:
-            self.changed.notify_all()
-        while True:
-            # Whoever lets go of the run looks at the lines once more, so nobody is forgotten,
-            # unless a keyboard interrupt comes just then: hence the limit.
-            self._drain_if_idle()
-            with contextlib.suppress(TimeoutError):
-                return future.result(0.5)
-            if future.done():
-                return future.result()
-
-    def _drain(self, at_rest: bool = False) -> None:
-        while self._queued:
-            self._apply(self._queued.popleft())
-        for line in (self._tasks, self._at_rest) if at_rest else (self._tasks,):
-            while line:
-                task, future = line.popleft()
-                try:
-                    future.set_result(task())
-                except BaseException as error:
-                    future.set_exception(error)
-                    if not isinstance(error, Exception):
-                        raise
 
     def _apply(self, edit: Edit) -> None:
         if self.state in OVER:
@@ -315,19 +277,3 @@ class Loop:
             edit.settle()
             if self.state == "paused":
                 self._record()
-
-    def _cancel_queued(self, reason: str) -> None:
-        while self._queued:
-            self._queued.popleft().cancel(reason)
-
-    def _drain_if_idle(self) -> None:
-        """Serve what is waiting, unless somebody holds the run, who will."""
-        while (self._tasks or self._queued or self._at_rest) and self._holder.acquire(False):
-            self._held_by = threading.get_ident()
-            computes = self._queued or self._at_rest
-            try:
-                with as_trained(self.run.recipe.threads) if computes else contextlib.nullcontext():
-                    self._drain(at_rest=True)
-            finally:
-                self._held_by = None
-                self._holder.release()

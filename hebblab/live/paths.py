@@ -1,11 +1,10 @@
 """The way through a network to one of its layers, and on to that layer's activation."""
 
-from collections.abc import Iterator
-
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue
 from hebblab.nn import InputNorm, LayerView
+from hebblab.nn.sequence import steps
 
 _ENDS = (nn.Linear, nn.Conv2d, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, InputNorm)
 
@@ -28,8 +27,8 @@ class LayerPath:
     """
 
     def __init__(self, network: nn.Sequential, layer: str) -> None:
-        steps = list(_steps(network))
-        names = [name for name, _ in steps]
+        line = list(steps(network))
+        names = [name for name, _ in line]
         if layer not in names:
             raise InvalidValue(
                 f"Layer {layer!r} is inside a module that is no torch.nn.Sequential, so its "
@@ -37,12 +36,12 @@ class LayerPath:
             )
         at = names.index(layer)
         end = at + 1
-        while end < len(steps) and not isinstance(steps[end][1], _ENDS):
+        while end < len(line) and not isinstance(line[end][1], _ENDS):
             end += 1
-        self.layer = steps[at][1]
+        self.layer = line[at][1]
         self.view = LayerView(self.layer, layer)
-        self._before = [module for _, module in steps[:at]]
-        self._after = [module for _, module in steps[at + 1 : end]]
+        self._before = [module for _, module in line[:at]]
+        self._after = [module for _, module in line[at + 1 : end]]
 
     def before(self, inputs: Tensor) -> Tensor:
         """Return what the layer is given."""
@@ -55,11 +54,3 @@ class LayerPath:
         for module in self._after:
             responses = module(responses)
         return responses
-
-
-def _steps(network: nn.Sequential, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
-    for name, module in network.named_children():
-        if isinstance(module, nn.Sequential):
-            yield from _steps(module, f"{prefix}{name}.")
-        else:
-            yield prefix + name, module

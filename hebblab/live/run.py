@@ -1,10 +1,8 @@
 """One run made from its recipe: model, data, trainer, edits. It knows no thread and no clock."""
 
 import copy
-import logging
 from collections.abc import Callable, Collection
 
-import numpy as np
 import torch
 from ignite.engine import Events
 from torch import Tensor, nn
@@ -13,34 +11,18 @@ from hebblab import data
 from hebblab.data import Batches, Dataset, worlds
 from hebblab.data.points import World
 from hebblab.errors import InvalidValue
-from hebblab.live.settings import Surroundings, whitening_buffers
+from hebblab.live import engine
+from hebblab.live.schedule import Schedule
+from hebblab.live.settings import Surroundings, placed, whitening_buffers
+from hebblab.live.streams import stream
 from hebblab.nn import networks
 from hebblab.nn.initial import draw_, redraw_
 from hebblab.recipes import Recipe
 from hebblab.rules import Rule
-from hebblab.training import (
-    HebbianTrainer,
-    LayerOptions,
-    Local,
-    decay_factor,
-    greedy_phase,
-    shrunk,
-)
-
-_logger = logging.getLogger("hebblab.live")
+from hebblab.training import HebbianTrainer, LayerOptions, Local
 
 _MOST_RESPONSES = 2**31  # bytes of one batch's responses and their scratch
 _FOREVER = 2**53
-
-
-def stream(seed: int, name: str) -> int:
-    """Return the seed of one named stream of randomness, independent of every other's.
-
-    >>> stream(1, "order") == stream(1, "init")
-    False
-    """
-    state = np.random.SeedSequence([seed, *name.encode()]).generate_state(2, np.uint32)
-    return int(state[0]) << 31 | int(state[1]) >> 1
 
 
 class Run:
@@ -49,12 +31,18 @@ class Run:
     Args:
         recipe: With "*" or the network's own layer names.
         dataset: Loaded by the recipe's name where None.
+        carried: Options that the recipe brought from another network; see `placed`.
+
+    Attributes:
+        notes: What of them this network has no place for, in sentences.
 
     Raises:
         HebblabError: Whatever of the recipe cannot be had; before anything is trained.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, dataset: Dataset | None = None, carried: Collection[str] = ()
+    ) -> None:
         self.world = worlds.get(recipe.data)(**recipe.world) if _drawn(recipe, dataset) else None
         if dataset is None:
             dataset = data.load(recipe.data) if self.world is None else self._points(recipe)
@@ -65,10 +53,11 @@ class Run:
                 recipe.network, shape, len(self.dataset.classes), stream(recipe.seed, "network")
             )
         views = networks.hebbian_layers(self.model)
-        self.recipe = recipe.resolved(views)
-        self.layers = tuple(self.recipe.rules)
+        recipe = recipe.resolved(views)
+        self.layers = tuple(recipe.rules)
         self.views = {name: views[name] for name in self.layers}
         self.around = {name: Surroundings(self.model, name) for name in self.layers}
+        self.recipe, self.notes = placed(recipe, self.around, carried)
         self._whitening = whitening_buffers(self.model)
         self.rules, self.options = self._from(self.recipe)
         self.centre = self._mean()
@@ -79,12 +68,12 @@ class Run:
         self.planned = self.recipe.planned_steps(len(self.batches))
         self._made = state_tensors(self.model)
         self.optimizer = Local(self.model.named_parameters())
+        # Options come with the first restart, which brings the network to them and whitens it.
         self.trainer = HebbianTrainer(
             self.model,
             self.rules,
             self.optimizer,
             initialize=False,
-            options=self.options,
             updates="simultaneous" if self.recipe.schedule == "simultaneous" else "in-order",
             classes=len(self.dataset.classes),
         )
@@ -107,7 +96,7 @@ class Run:
         rules, options = self._from(recipe)
         self.close()
         self.recipe, self.rules, self.options = recipe, rules, options
-        self._held_radius: set[str] = set()
+        self.schedule = Schedule(recipe, self.planned)
         if self.world is not None:
             self.draw(worlds.get(recipe.data)(**recipe.world))
         generator = torch.Generator().manual_seed(stream(seed, "init"))
@@ -127,7 +116,6 @@ class Run:
                 self.show_thresholds(name)
         self.order.manual_seed(stream(seed, "order"))
         self.steps = 0
-        self._phase: int | None = None
 
     def advance(self) -> bool:
         """Take steps until `edge` asks to stop at a batch edge; True when the run is over.
@@ -140,7 +128,7 @@ class Run:
         length = len(self.batches)
         epochs = _FOREVER if self.total is None else -(-self.total // length)
         self.trainer.run(self.batches, max_epochs=epochs)
-        while self.finished and self.trainer._internal_run_generator is not None:
+        while self.finished and engine.under_way(self.trainer):
             # A handler of the last step asked for a pause; what ends a run is still to be fired.
             self.trainer.run(self.batches, max_epochs=epochs)
         return self.finished or bool(self.trainer.should_terminate)
@@ -156,21 +144,11 @@ class Run:
 
     def close(self) -> None:
         """End ignite's loop in order, so that nothing of it is left half-run."""
-        trainer = self.trainer
-        try:
-            while trainer._internal_run_generator is not None:
-                trainer.terminate(skip_completed=True)
-                trainer.run(self.batches, max_epochs=trainer.state.max_epochs)
-        except Exception:
-            _logger.exception("A handler failed while the run was being ended.")
-        self.abandon()
+        engine.end(self.trainer, self.batches)
 
     def abandon(self) -> None:
         """Forget ignite's loop, ended or raised, so that a restart begins a new one."""
-        self.trainer._internal_run_generator = None
-        self.trainer._dataloader_iter = None
-        self.trainer._init_iter = None
-        self.trainer.state.max_epochs = None
+        engine.forget(self.trainer)
 
     @property
     def finished(self) -> bool:
@@ -225,22 +203,15 @@ class Run:
             self.trainer.terminate()
 
     def _set_rates(self) -> None:
-        recipe, step, planned = self.recipe, self.steps, self.planned
-        learning = self.layers
-        if recipe.schedule == "greedy" and len(self.layers) > 1:
-            phase, step, planned = greedy_phase(step, planned, len(self.layers))
-            learning = self.layers[phase : phase + 1]
-            if phase != self._phase:
-                self._phase = phase
-                self._focus(self.layers[phase])
-        factor = decay_factor(recipe.decay, step, planned, recipe.decay_floor)
+        now = self.schedule.at(self.steps)
+        if now.begins:
+            self._focus(now.learning[0])
         for name in self.layers:
-            rule, options = self.rules[name], self.options[name]
-            self.optimizer.group(name)["lr"] = options.learning_rate * factor
-            falls = "radius" in recipe.rules[name] and name in learning
-            if falls and name not in self._held_radius:
-                start = float(recipe.rules[name]["radius"])
-                rule.__dict__["radius"] = shrunk(start, options.radius_end, step, planned)
+            options = self.options[name]
+            self.optimizer.group(name)["lr"] = options.learning_rate * now.factor
+            radius = self.schedule.radius(name, options.radius_end, now)
+            if radius is not None:
+                self.rules[name].__dict__["radius"] = radius
             self.show_thresholds(name)
 
     def _focus(self, layer: str) -> None:
@@ -251,20 +222,12 @@ class Run:
 
     def show_thresholds(self, layer: str) -> None:
         """Let the activation know the thresholds, which the triangle subtracts."""
-        activation = self.around[layer].activation
-        if activation is not None:
-            # Thresholds are measured in what units compete by; only dot is what they answer.
-            answers = getattr(self.rules[layer], "similarity", "dot") == "dot"
-            held = self.trainer.learners[layer].thresholds
-            activation.thresholds = held if answers else None
+        held = self.trainer.learners[layer].thresholds
+        self.around[layer].show(held, self.rules[layer])
 
     def whiten(self, layer: str) -> None:
         """Fit a layer's whitening to the training images, or forget it, as its options say."""
         self.around[layer].whiten(self.options[layer], *self._fitted_on(layer))
-
-    def hold_radius(self, layer: str) -> None:
-        """Leave the radius of a layer's map where it is from now on."""
-        self._held_radius.add(layer)
 
     def _fitted_on(self, layer: str) -> tuple[Dataset, Tensor | None, int]:
         return self.dataset, self.centre, stream(self.recipe.seed, f"whitening {layer}")
@@ -279,7 +242,8 @@ class Run:
         for name in self.layers:
             rules[name] = recipe.rule(name)
             options[name] = recipe.options(name, self.around[name].built)
-            self.around[name].judge(options[name])
+            said = recipe.rules[name]
+            self.around[name].judge(options[name], [key for key in said if said[key] is not None])
             rules[name].check_rate(options[name].learning_rate)
         return rules, options
 

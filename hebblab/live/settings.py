@@ -1,17 +1,18 @@
 """What a layer's options do to the network around it: activation, input norm, whitening."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from hebblab.data import Dataset, as_floats
 from hebblab.errors import InvalidValue
-from hebblab.knobs import Knob, Value
+from hebblab.knobs import Knob
 from hebblab.live.paths import LayerPath
-from hebblab.nn import InputNorm, PatchConv2d, RePU, Whitening
+from hebblab.nn import PatchConv2d, Whitening
+from hebblab.recipes import Recipe
 from hebblab.rules import Rule
-from hebblab.training import OPTIONS, LayerOptions
+from hebblab.training import OPTIONS, Adjacent, LayerOptions, leaves, without_effect
 from hebblab.training.modes import evaluating
 
 _FITTED_ON = 10_000  # images that a whitening is fitted on, at the most
@@ -24,7 +25,7 @@ _AT_ONCE = 250
 Fitted = tuple[Whitening | PatchConv2d, Tensor | None, Tensor | None]
 
 
-class Surroundings:
+class Surroundings(Adjacent):
     """The modules of a network that the options of one of its layers set.
 
     Args:
@@ -33,12 +34,8 @@ class Surroundings:
     """
 
     def __init__(self, model: nn.Sequential, layer: str) -> None:
+        super().__init__(model, layer)
         self.model = model
-        self.layer = layer
-        self.module = model.get_submodule(layer)
-        self.activation = _after(model, layer)
-        self.input_norm, self.whitening = _before(model, layer)
-        self.built = self._built()
         # What a person's own network comes with stays where the recipe asks for no other.
         self._fitted: list[Fitted] = [
             (module, module.mean, module.matrix)
@@ -48,54 +45,35 @@ class Surroundings:
 
     def offered(self, rule: Rule, options: LayerOptions) -> dict[str, Knob]:
         """Return the options that can be turned here, under a rule as it is set."""
-        conv = isinstance(self.module, nn.Conv2d)
-        whitened = conv and isinstance(self.module, PatchConv2d)
-        winning = rule.winners_wanted() is not None
-        fits = {
-            "learning_rate": True,
-            "n": self.activation is not None,
-            "row_norm": not rule.bounded,
-            "triangle": self.activation is not None,
-            "thresholds": winning or options.thresholds,
-            "threshold_rate": winning and options.thresholds,
-            "norm_adaptive_lr": rule.norm is not None,
-            "pruning": not rule.ordered,
-            "teacher": rule.teachable,
-            "input_norm": self.input_norm is not None,
-            "zca": self.whitening is not None or whitened,
-            "zca_epsilon": options.zca != "none",
-            "patches_per_batch": conv,
-            "radius_end": "radius" in rule.declared(),
-        }
-        return {name: OPTIONS[name] for name, fit in fits.items() if fit}
+        missing = self.missing(rule, options)
+        return {name: one for name, one in OPTIONS.items() if name not in missing}
 
-    def judge(self, options: LayerOptions) -> None:
-        """Refuse options that the network has no place for.
+    def missing(self, rule: Rule, options: LayerOptions) -> dict[str, str]:
+        """Return the options that would change nothing here or cannot be had, with the reason."""
+        return self.no_place() | without_effect(rule, options)
 
-        Raises:
-            InvalidValue: In the words of the network.
-        """
-        wanted = {
-            "triangle": (options.triangle, self.activation, "RePU after it"),
-            "input_norm": (options.input_norm != "none", self.input_norm, "InputNorm before it"),
+    def no_place(self) -> dict[str, str]:
+        """Return the options that this network has no place for, with the reason."""
+        layer = f"layer {self.layer!r}"
+        whitened = self.whitening is not None or isinstance(self.module, PatchConv2d)
+        behind = f"No hebblab.nn.RePU comes after {layer}."
+        reasons = {
+            "n": (self.activation is None, behind),
+            "triangle": (self.activation is None, behind),
+            "input_norm": (
+                self.input_norm is None,
+                f"No hebblab.nn.InputNorm comes before {layer}.",
+            ),
+            "zca": (
+                not whitened,
+                f"No hebblab.nn.Whitening comes before {layer}, and it is no PatchConv2d.",
+            ),
+            "patches_per_batch": (
+                not isinstance(self.module, nn.Conv2d),
+                f"Layer {self.layer!r} is no convolution.",
+            ),
         }
-        for name, (set_, module, place) in wanted.items():
-            if set_ and module is None:
-                raise InvalidValue(
-                    f"{name} needs a hebblab.nn.{place}, and layer {self.layer!r} of this network "
-                    "has none. Leave it off, or choose a network of hebblab."
-                )
-        if options.zca == "images" and self.whitening is None:
-            raise InvalidValue(
-                f"zca = 'images' needs a hebblab.nn.Whitening before the first layer that learns, "
-                f"and layer {self.layer!r} has none before it. Set it at the first layer of a "
-                "convolutional network, or choose 'none'."
-            )
-        if options.zca == "patches" and not isinstance(self.module, PatchConv2d):
-            raise InvalidValue(
-                f"zca = 'patches' needs a hebblab.nn.PatchConv2d, and layer {self.layer!r} is a "
-                f"{type(self.module).__name__}. Choose 'images' or 'none'."
-            )
+        return {option: why for option, (absent, why) in reasons.items() if absent}
 
     def set(
         self, options: LayerOptions, dataset: Dataset, centre: Tensor | None, seed: int
@@ -103,23 +81,6 @@ class Surroundings:
         """Bring the network to what the options say; whitening is fitted on training images."""
         self.form(options)
         self.whiten(options, dataset, centre, seed)
-
-    def form(self, options: LayerOptions) -> None:
-        """Give activation and input norm the form that the options say."""
-        if self.activation is not None:
-            self.activation.n = options.n
-            self.activation.triangle = options.triangle
-        if self.input_norm is not None:
-            self.input_norm.mode = options.input_norm
-
-    def _built(self) -> dict[str, Value]:
-        """Return what the network's builder set, where a recipe says nothing."""
-        built: dict[str, Value] = {}
-        if self.activation is not None:
-            built |= {"n": self.activation.n, "triangle": self.activation.triangle}
-        if self.input_norm is not None:
-            built["input_norm"] = self.input_norm.mode
-        return built
 
     @torch.no_grad()
     def whiten(
@@ -162,39 +123,31 @@ class Surroundings:
             return LayerPath(self.model, self.layer).before(inputs)
 
 
-def _leaves(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    for name, module in model.named_modules():
-        if not any(True for _ in module.children()):
-            yield name, module
+def placed(
+    recipe: Recipe, around: Mapping[str, Surroundings], carried: Collection[str]
+) -> tuple[Recipe, tuple[str, ...]]:
+    """Return a recipe without what it brought from another network and this one has no place for.
 
+    Args:
+        recipe: Its layers named.
+        around: What stands around each of them.
+        carried: Names of options that the recipe brought along; what a person asked for stays.
 
-def _after(model: nn.Module, layer: str) -> RePU | None:
-    """Return the RePU that a layer's responses go through, if there is one."""
-    found = False
-    for name, module in _leaves(model):
-        if name == layer:
-            found = True
-        elif found and isinstance(module, RePU):
-            return module
-        elif found and isinstance(module, nn.Linear | nn.Conv2d):
-            return None
-    return None
-
-
-def _before(model: nn.Module, layer: str) -> tuple[InputNorm | None, Whitening | None]:
-    """Return the input norm next before a layer, and the whitening, if no layer comes between."""
-    norm: InputNorm | None = None
-    whitening: Whitening | None = None
-    for name, module in _leaves(model):
-        if name == layer:
-            break
-        if isinstance(module, InputNorm):
-            norm = module
-        elif isinstance(module, Whitening):
-            whitening = module
-        elif isinstance(module, nn.Linear | nn.Conv2d):
-            norm = whitening = None
-    return norm, whitening
+    Returns:
+        The recipe, and in sentences what was left out.
+    """
+    rules = {name: dict(entry) for name, entry in recipe.rules.items()}
+    notes = []
+    for name, entry in rules.items():
+        for key in sorted(carried):
+            value = entry.get(key)
+            if value is None or key in around[name].built:
+                continue
+            entry[key] = None
+            if value != OPTIONS[key].default:
+                option, why = OPTIONS[key], around[name].no_place()[key]
+                notes.append(f"{option.title} {option.text(value)} is left out. {why}")
+    return recipe.changed(rules=rules) if carried else recipe, tuple(notes)
 
 
 def _put(fitted: list[Fitted]) -> None:
@@ -223,7 +176,7 @@ def _given(
 
 
 def _up_to(model: nn.Sequential, target: nn.Module, inputs: Tensor) -> Tensor:
-    for _, module in _leaves(model):
+    for _, module in leaves(model):
         if module is target:
             break
         inputs = module(inputs)

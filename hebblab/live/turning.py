@@ -1,18 +1,19 @@
 """What can be turned in a run, and what turning it does at a batch edge."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 
 from hebblab import data
-from hebblab.errors import InvalidValue, unknown
+from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.knobs import Knob, Value
 from hebblab.live.edits import Changes, Edit
 from hebblab.live.run import Run
 from hebblab.metrics import norms
 from hebblab.rules import Rows, Rule
 from hebblab.rules.reductions import largest
-from hebblab.training import OPTIONS, LayerOptions
+from hebblab.training import OPTIONS, LayerOptions, without_effect
 
 
 def knobs(run: Run, layer: str) -> dict[str, Knob]:
@@ -41,6 +42,69 @@ def everything(run: Run, layer: str) -> dict[str, Value]:
     return now if run.world is None else now | run.world.values()
 
 
+def idle(run: Run, layer: str, asked: Mapping[str, Any]) -> dict[str, str]:
+    """Return which values that a person asked for change nothing as things are, with the reason.
+
+    To ask for an option as it is by default is to ask for nothing.
+    """
+    rule, options = run.rules[layer], run.options[layer]
+    reasons = rule.idle() | without_effect(rule, options)
+    return {
+        name: reasons[name]
+        for name, value in asked.items()
+        if name in reasons and (name not in OPTIONS or value != OPTIONS[name].default)
+    }
+
+
+def idle_everywhere(run: Run, asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return, in sentences, what a person asked for that changes nothing at any layer."""
+    found = {layer: idle(run, layer, asked) for layer in run.layers}
+    told = [f"{name} has no effect as things are. {why}" for name, why in _unheeded(run, asked)]
+    for name in asked:
+        reasons = [found[layer].get(name) for layer in run.layers if name in everything(run, layer)]
+        if reasons and all(reasons):
+            told.append(f"{name} has no effect as things are. {reasons[0]}")
+    return tuple(told)
+
+
+def _unheeded(run: Run, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the settings of a recipe that were asked for and are not heeded, with the reason."""
+    if asked.get("decay_floor") and run.recipe.decay == "none":
+        yield "decay_floor", "The learning rate does not fall while decay is none."
+    if asked.get("schedule", "in-order") != "in-order" and len(run.layers) == 1:
+        yield "schedule", "Only one layer learns."
+
+
+def accepted(
+    run: Run, layer: str, present: Mapping[str, Value], wanted: Mapping[str, Value]
+) -> Changes:
+    """Return wanted values as changes, (old, new) by knob, each judged and all together.
+
+    Args:
+        run: The run.
+        layer: Its layer.
+        present: Everything as it will be when the changes come into force.
+        wanted: Values by knob.
+
+    Raises:
+        InvalidValue: A value is refused, or its knob cannot change while a run is under way.
+        UnknownName: There is no such knob.
+    """
+    known = declared(run, layer)
+    changes: Changes = {}
+    for key, value in wanted.items():
+        if key not in known:
+            raise unknown(f"knob of layer {layer!r}", key, knobs(run, layer))
+        if not known[key].live:
+            raise InvalidValue(
+                f"{known[key].label} cannot change while a run is under way: it needs a fresh "
+                f"start. Make hl.Session(..., {key}={shown(value)})."
+            )
+        changes[key] = (present[key], known[key].check(value))
+    judge(run, layer, present, {key: new for key, (_, new) in changes.items()})
+    return changes
+
+
 def judge(run: Run, layer: str, present: Mapping[str, Value], changes: Mapping[str, Value]) -> None:
     """Refuse values that are fine one by one but not together.
 
@@ -62,11 +126,11 @@ def judge(run: Run, layer: str, present: Mapping[str, Value], changes: Mapping[s
     if run.world is not None:
         known = run.world.declared()
         run.world.with_(**{key: one for key, one in wanted.items() if key in known})
-    offered = run.around[layer].offered(*_as_wanted(run, layer, present))
-    offered |= run.around[layer].offered(rule, options)
+    idle = run.around[layer].missing(*_as_wanted(run, layer, present))
+    still = run.around[layer].missing(rule, options)
     for name in changes:
-        if name in OPTIONS and name not in offered:
-            raise unknown(f"knob of layer {layer!r}", name, knobs(run, layer))
+        if name in idle and name in still:
+            raise unknown(f"knob of layer {layer!r}", name, knobs(run, layer), advice=idle[name])
 
 
 def apply(run: Run, edit: Edit) -> None:
@@ -105,9 +169,11 @@ def _turn(run: Run, layer: str, new: dict[str, Value], edit: Edit) -> Changes:
         _rescale(run, layer, old_norm, rule.norm)
         edit.note = "rows rescaled, so that each keeps its norm"
     if "radius" in own:
-        run.hold_radius(layer)
+        run.schedule.hold_radius(layer)
     if around.get("row_norm"):
         run.trainer.learners[layer].finish()
+    for reason in idle(run, layer, new).values():
+        edit.note = edit.note or reason
     run.show_thresholds(layer)
     if run.world is not None:
         known = run.world.declared()

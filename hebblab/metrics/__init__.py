@@ -18,6 +18,7 @@ from hebblab.metrics.similarity import (
     nearest,
     turned,
 )
+from hebblab.metrics.variation import total_variation
 from hebblab.metrics.visibility import visible
 from hebblab.metrics.weights import (
     Convergence,
@@ -54,6 +55,7 @@ __all__ = [
     "receptive_window",
     "sheet_cosines",
     "topographic_error",
+    "total_variation",
     "turned",
     "visible",
 ]

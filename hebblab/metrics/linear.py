@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue, unknown
-from hebblab.nn import InputNorm, PatchConv2d, RePU, Whitening
+from hebblab.nn import InputNorm, PatchConv2d, Whitening
+from hebblab.nn.activations import ACTIVATIONS
 from hebblab.nn.modes import evaluating
 from hebblab.nn.norms import RelativeBatchNorm1d, RelativeBatchNorm2d, relative
 from hebblab.nn.sequence import steps
@@ -17,24 +18,7 @@ Pool = nn.MaxPool2d | nn.AvgPool2d
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 # What leaves every number where it is; what it does to its size is taken as nothing.
-_POINTWISE = (
-    RePU,
-    InputNorm,
-    Whitening,
-    nn.Identity,
-    nn.Dropout,
-    nn.Dropout2d,
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Softplus,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Hardtanh,
-)
+_POINTWISE = (InputNorm, Whitening, nn.Identity, nn.Dropout, nn.Dropout2d, *ACTIVATIONS)
 _PASSED = (nn.Linear, nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.Flatten, *_NORMS, *_POINTWISE)
 
 

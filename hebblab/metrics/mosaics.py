@@ -74,7 +74,7 @@ def mosaic(
     [0.0, 1.0, 4.0, 5.0]
     """
     rows = as_rows(weights)
-    shape = _picture(image_shape, rows.shape[1])
+    shape = picture_shape(image_shape, rows.shape[1])
     total = rows.shape[0]
     units = _chosen(total, limit, page, seed, order)
     _whole("columns", columns, 1, "None, or a whole number from 1")
@@ -95,7 +95,15 @@ def mosaic(
     return Mosaic(pixels.contiguous(), lines, columns, units, total, shape)
 
 
-def _picture(image_shape: Sequence[int], fan_in: int) -> tuple[int, int, int]:
+def picture_shape(image_shape: Sequence[int], fan_in: int) -> tuple[int, int, int]:
+    """Return the shape of one unit's weights as a picture, (channels, height, width).
+
+    Raises:
+        InvalidValue: So many numbers do not make that picture.
+
+    >>> picture_shape((28, 28), 784)
+    (1, 28, 28)
+    """
     shape = tuple(image_shape)
     if len(shape) > 3 or math.prod(shape) != fan_in or min(shape, default=0) < 1:
         raise InvalidValue(

@@ -109,25 +109,12 @@ def best_patches(
 ) -> Tensor:
     """Return the patches of images that excite each unit most, the best first.
 
-    Every image counts once for a unit, by the place where its response is largest, so that a row
-    does not show one spot nine times. Where a window reaches beyond the image it shows zeros.
-    Equal responses: the earlier image.
-
-    Args:
-        network: A `torch.nn.Sequential`, nested or not; it is read in evaluation mode.
-        layer: Name of a Linear or Conv2d layer in it.
-        images: (N, channels, height, width), as the network is given them.
-        count: Patches for each unit, 1 to N.
-        units: Numbers of the units; all by default.
-        batch: Images at once; by default what keeps 64 MB.
+    They are those of `best_places`, which says what it takes and refuses; where a window reaches
+    beyond the image it shows zeros.
 
     Returns:
         (units, count, channels, height, width), with the window of `receptive_window`, on the
         device of `images`.
-
-    Raises:
-        InvalidValue: A module on the way cannot be followed, or the images do not fit.
-        UnknownName: There is no such layer.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
     >>> _ = nn.init.ones_(network[0].weight)

@@ -122,3 +122,19 @@ class RePU(nn.Module):
         given = state_dict.get(f"{prefix}thresholds")
         adopt(self, state_dict, prefix, thresholds=getattr(given, "shape", None))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+# What acts on each number alone and has no weights.
+ACTIVATIONS: tuple[type[nn.Module], ...] = (
+    RePU,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Softplus,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Hardtanh,
+)

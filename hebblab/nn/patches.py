@@ -25,6 +25,7 @@ class PatchConv2d(nn.Conv2d):
     Attributes:
         mean: None, or the groups' mean patches, (groups · fan_in,).
         matrix: None, or the groups' matrices one below the other, (groups · fan_in, fan_in).
+        epsilon: What the last fit added to every variance.
 
     >>> conv = PatchConv2d(1, 2, 3, bias=False)
     >>> images = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -40,6 +41,7 @@ class PatchConv2d(nn.Conv2d):
         super().__init__(*args, **kwargs)
         self.register_buffer("mean", None)
         self.register_buffer("matrix", None)
+        self.epsilon = 1e-3
 
     @property
     def _fan_in(self) -> int:
@@ -106,6 +108,7 @@ class PatchConv2d(nn.Conv2d):
         with torch.inference_mode(False):
             self.mean = torch.cat([mean for mean, _ in found]).to(self.weight)
             self.matrix = torch.cat([matrix for _, matrix in found]).to(self.weight)
+        self.epsilon = epsilon
         return self
 
     def whitened(self, rows: Tensor, group: int = 0, out: Tensor | None = None) -> Tensor:

@@ -14,8 +14,7 @@ from hebblab.errors import InvalidValue, NotFinite
 def check(inputs: Tensor, weights: Tensor) -> None:
     """Refuse inputs and weights that no rule can learn from.
 
-    Values of inputs are read on the CPU only, as elsewhere that would wait for the device. Those
-    of weights are not: to let them leave the finite numbers, and see it, is an experiment.
+    Values are read on the CPU only, as elsewhere that would wait for the device.
 
     Args:
         inputs: (samples, fan_in), at least one sample.
@@ -23,7 +22,7 @@ def check(inputs: Tensor, weights: Tensor) -> None:
 
     Raises:
         InvalidValue: They are no such matrices, or do not fit each other.
-        NotFinite: The inputs hold NaN or infinite values; an `InvalidValue` too.
+        NotFinite: One of them holds NaN or infinite values; an `InvalidValue` too.
 
     >>> check(torch.zeros(5, 3), torch.zeros(2, 3))
     >>> check(torch.zeros(5, 3), torch.zeros(2, 4))
@@ -45,11 +44,21 @@ def check(inputs: Tensor, weights: Tensor) -> None:
     )
     if not fit:
         raise InvalidValue(_misfit(inputs, weights))
-    # A sum sees every NaN in one pass without a copy; it may itself overflow.
-    if inputs.device.type == "cpu" and not math.isfinite(float(inputs.detach().sum())):
-        said = not_finite(inputs)
-        if said:
-            raise NotFinite(f"The inputs {tuple(inputs.shape)} hold {said}.")
+    refuse_infinite(inputs=inputs, weights=weights)
+
+
+def refuse_infinite(**given: Tensor) -> None:
+    """Refuse tensors that hold NaN or infinite values, where looking does not wait for a device.
+
+    Raises:
+        NotFinite: With the name of the first, and how many of its values.
+    """
+    for name, values in given.items():
+        # A sum sees every NaN in one pass without a copy; it may itself overflow.
+        if values.device.type == "cpu" and not math.isfinite(float(values.detach().sum())):
+            said = not_finite(values)
+            if said:
+                raise NotFinite(f"The {name} {tuple(values.shape)} hold {said}.")
 
 
 def not_finite(values: Tensor) -> str:

@@ -8,14 +8,25 @@ from hebblab.rules.rule import Rule
 
 RuleClass = TypeVar("RuleClass", bound=type[Rule])
 
-# What a recipe says of a layer beside its rule's knobs; the options are those of the trainer.
-RESERVED = frozenset(
-    {
-        *("rule", "init", "layer", "learning_rate", "n", "row_norm", "triangle", "thresholds"),
-        *("threshold_rate", "norm_adaptive_lr", "pruning", "teacher", "input_norm", "zca"),
-        *("zca_epsilon", "patches_per_batch", "radius_end"),
-    }
+_OF_A_LAYER = (
+    *("rule", "init", "layer", "learning_rate", "n", "row_norm", "triangle", "thresholds"),
+    *("threshold_rate", "norm_adaptive_lr", "pruning", "teacher", "input_norm", "zca"),
+    *("zca_epsilon", "patches_per_batch", "radius_end"),
 )
+_OF_A_RECIPE = (
+    *("schema_version", "data", "network", "rules", "batch_size", "epochs", "steps", "endless"),
+    *("decay", "decay_floor", "burn_in", "schedule", "centre", "world", "speed", "seed"),
+    *("threads", "name", "source", "expect", "seconds", "preset", "dataset", "gesture"),
+)
+_OF_A_WORLD = ("samples", "centring", "elongation", "angle", "noise", "number")
+# Beside a rule's knobs stand other settings, in recipes, overrides and edits; where a name is both,
+# one of the two could not be reached. The tests hold this to what declares them.
+_MEANINGS: dict[str, str] = {
+    **dict.fromkeys(_OF_A_LAYER, "what a recipe says of a layer beside its rule's knobs"),
+    **dict.fromkeys(_OF_A_RECIPE, "a setting of a recipe or a session"),
+    **dict.fromkeys(_OF_A_WORLD, "a knob of the two-dimensional worlds"),
+}
+RESERVED = frozenset(_MEANINGS)
 
 _rules: dict[str, type[Rule]] = {}
 
@@ -79,10 +90,15 @@ def judge(rule: type[Rule]) -> None:
 
 def _check_declarations(rule: type[Rule]) -> None:
     for field in rule.model_fields:
-        if field in RESERVED or field in Rule.__annotations__:
+        if hasattr(Rule, field) or field in Rule.__annotations__:
             raise InvalidValue(
                 f"{rule.__name__}.{field} cannot be a knob, as the name has a meaning already. "
                 "Choose another name; what describes a rule is set without an annotation."
+            )
+        if field in RESERVED:
+            raise InvalidValue(
+                f"{rule.__name__}.{field} cannot be a knob, as {field!r} is {_MEANINGS[field]}. "
+                f"Choose another name, such as own_{field}."
             )
         if field not in rule.declared():
             raise InvalidValue(

@@ -190,7 +190,7 @@ class Rule(Knobbed):
             weights: (units, fan_in), of the same floating dtype and device.
 
         Raises:
-            InvalidValue: They do not fit, are empty, or the inputs hold NaN or infinite values.
+            InvalidValue: They do not fit, are empty, or hold NaN or infinite values.
         """
         check(inputs, weights)
         return self.change(self.statistics(inputs, weights), weights)

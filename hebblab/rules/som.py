@@ -130,8 +130,8 @@ class SOM(Rule):
     def in_words(self) -> str:
         """Return what σ means now."""
         if self.neighbourhood == "bubble":
-            return f"Units up to {self.radius:g} places from the winner learn as it does."
-        return f"A unit {self.radius:g} places from the winner learns at 61 % of its strength."
+            return f"Units up to {self.radius:.3g} places from the winner learn as it does."
+        return f"A unit {self.radius:.3g} places from the winner learns at 61 % of its strength."
 
     def sheet_of(self, units: int) -> Sheet:
         """Return how so many units lie: rows, columns, and whether the sheet is closed.

@@ -11,6 +11,7 @@ from hebblab.nn import LayerView, Scratch
 from hebblab.rules.anti_hebbian import HebbianAntiHebbian
 from hebblab.rules.competitive import HardWTA, ProportionalWTA, SoftWTA
 from hebblab.rules.hebbian import Hebb, Instar, Oja
+from hebblab.rules.inputs import refuse_infinite
 from hebblab.rules.krotov import KrotovHopfield
 from hebblab.rules.reductions import largest, reduce
 from hebblab.rules.rule import Rule, Statistics
@@ -48,9 +49,11 @@ class Surrogate:
         Raises:
             InvalidValue: Another module, a bias, inputs that do not fit, or a teacher for a rule
                 that takes none.
+            NotFinite: Inputs or weights hold NaN or infinite values.
         """
         view = LayerView(module)
         view.check(inputs)
+        refuse_infinite(inputs=inputs, weights=view.module.weight)
         self._check(view, inputs, targets)
         units = view.units // view.groups
         rows = view.module.weight.reshape(view.units, view.fan_in)

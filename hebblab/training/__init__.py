@@ -1,12 +1,19 @@
 """Training: the Local optimizer and ignite engines for Hebbian and supervised layers."""
 
+from hebblab.training.adjacent import OF_THE_NETWORK, Adjacent, leaves
 from hebblab.training.evaluator import HebbianEvaluator
 from hebblab.training.features import FeaturePath, feature_path
 from hebblab.training.hebbian import HebbianTrainer
 from hebblab.training.learner import Learner
 from hebblab.training.local import Local
 from hebblab.training.modes import evaluating, undisturbed
-from hebblab.training.options import OPTIONS, LayerOptions, refuse_contradictions
+from hebblab.training.options import (
+    OPTIONS,
+    LayerOptions,
+    refuse_contradictions,
+    refuse_idle,
+    without_effect,
+)
 from hebblab.training.progress import attach_progress
 from hebblab.training.schedules import (
     attach_linear_decay,
@@ -23,8 +30,10 @@ from hebblab.training.visualizers import (
 )
 
 __all__ = [
+    "OF_THE_NETWORK",
     "OPTIONS",
     "ActivationStatisticsHandler",
+    "Adjacent",
     "FeaturePath",
     "HebbianEvaluator",
     "HebbianTrainer",
@@ -42,7 +51,10 @@ __all__ = [
     "evaluating",
     "feature_path",
     "greedy_phase",
+    "leaves",
     "refuse_contradictions",
+    "refuse_idle",
     "shrunk",
     "undisturbed",
+    "without_effect",
 ]

@@ -7,6 +7,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from hebblab.errors import InvalidValue, unknown
 from hebblab.nn import InputNorm
+from hebblab.nn.sequence import steps
 
 
 class FeaturePath(NamedTuple):
@@ -48,8 +49,8 @@ def feature_path(network: nn.Module, layer: str | None = None) -> FeaturePath:
             f"Features are read from a torch.nn.Sequential; this network is a "
             f"{type(network).__name__}. Wrap its modules in one, in forward order."
         )
-    steps = _steps(network)
-    places = {name: at for at, (name, module) in enumerate(steps) if _learns(module)}
+    line = list(steps(network))
+    places = {name: at for at, (name, module) in enumerate(line) if _learns(module)}
     if not places:
         raise InvalidValue("The network has no Linear or convolution to take features from.")
     if layer is None:
@@ -57,22 +58,12 @@ def feature_path(network: nn.Module, layer: str | None = None) -> FeaturePath:
     if layer not in places:
         raise unknown("layer", layer, places)
     end = places[layer] + 1
-    while end < len(steps) and not _belongs_to_the_next(steps[end][1]):
+    while end < len(line) and not _belongs_to_the_next(line[end][1]):
         end += 1
-    while isinstance(steps[end - 1][1], nn.Flatten):
+    while isinstance(line[end - 1][1], nn.Flatten):
         end -= 1
     learned = {at: name for name, at in places.items() if at < end}
-    return FeaturePath(layer, nn.Sequential(*(module for _, module in steps[:end])), learned)
-
-
-def _steps(network: nn.Sequential, prefix: str = "") -> list[tuple[str, nn.Module]]:
-    steps: list[tuple[str, nn.Module]] = []
-    for name, module in network.named_children():
-        if isinstance(module, nn.Sequential):
-            steps += _steps(module, f"{prefix}{name}.")
-        else:
-            steps.append((prefix + name, module))
-    return steps
+    return FeaturePath(layer, nn.Sequential(*(module for _, module in line[:end])), learned)
 
 
 def _learns(module: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 import torch
@@ -15,10 +15,14 @@ from hebblab.nn.initial import draw_
 from hebblab.nn.networks import hebbian_layers
 from hebblab.rules import Rows, Rule
 from hebblab.rules.rule import Statistics
+from hebblab.training.adjacent import Adjacent
+from hebblab.training.assigning import options_by_layer, rules_by_layer
 from hebblab.training.learner import Learner
 from hebblab.training.local import Local
-from hebblab.training.options import LayerOptions
+from hebblab.training.options import LayerOptions, refuse_idle
 from hebblab.training.passes import Meet, inside
+from hebblab.training.schedules import FallingRadius
+from hebblab.training.standing import set_modes, unread
 
 _logger = logging.getLogger("hebblab.training")
 _logger.addHandler(logging.NullHandler())
@@ -42,18 +46,22 @@ class HebbianTrainer(Engine):
         optimizer: `Local` over the model's named parameters.
         supervised_from: Name or index of the first child that is not trained here; -1 is the
             last child, None means that every layer is Hebbian.
-        freeze_layers: Names of layers left alone.
+        freeze_layers: Names of layers left alone. Where no layer learns before them, batch norms up
+            to them keep their statistics too, if they have any.
         initialize: Draw the Hebbian layers' weights as their rules ask, once, now. False leaves a
             loaded model as it is.
         seed: Of that draw, and of pruned connections.
-        options: What is set around the rules, for every layer or by layer name. The rate is the
-            optimizer's, and what they say of the network (`n`, `triangle`, `input_norm`, `zca`) or
-            of a schedule (`radius_end`) is for a `Session` to do: here it has no effect.
+        options: What is set around the rules, for every layer or by layer name. A `learning_rate`
+            that is given is set in the optimizer; `n`, `triangle` and `input_norm` are set in the
+            network's own modules; a map's radius falls to a given `radius_end` over the steps of
+            `run`, until somebody sets it. `zca` asks for a whitening that was fitted before, by
+            what was given there for epsilon.
         updates: "in-order" or "simultaneous".
         classes: How many classes the labels have, for a teacher.
 
     Raises:
-        InvalidValue: A bias, a knob that a layer cannot have, or nothing to train.
+        InvalidValue: A bias, a knob that a layer cannot have, an option that the network has no
+            place for, or nothing to train. Nothing is changed.
         UnknownName: A layer's name is not the model's.
 
     >>> from hebblab import networks
@@ -94,17 +102,31 @@ class HebbianTrainer(Engine):
         self.model = model
         self.optimizer = optimizer
         self.updates = updates
-        rules = _by_layer(learning_rule, views)
-        chosen = _options_by_layer(options, rules)
+        rules = rules_by_layer(learning_rule, views)
+        chosen = options_by_layer(options, rules)
+        self._around = {name: Adjacent(model, name) for name in rules}
+        for name, rule in rules.items():
+            refuse_idle(rule, chosen[name], name)
+            self._around[name].judge(chosen[name], chosen[name].said)
+            self._around[name].judge_whitening(chosen[name])
         uses = Counter(id(rule) for rule in rules.values())
         self.learners = {
-            name: Learner(
-                views[name], rule, optimizer, chosen.get(name), classes, uses[id(rule)] > 1
-            )
+            name: Learner(views[name], rule, optimizer, chosen[name], classes, uses[id(rule)] > 1)
             for name, rule in rules.items()
         }
         self._active = set(self.learners)
+        self._fresh = unread(model)
         self._flat = type(model) is nn.Sequential and all("." not in name for name in rules)
+        self._radii = [
+            FallingRadius(rules[name], one.radius_end)
+            for name, one in chosen.items()
+            if "radius_end" in one.said and "radius" in rules[name].declared()
+        ]
+        for name, one in chosen.items():
+            built = self._around[name].built
+            self._around[name].form(one.with_(**{k: built[k] for k in built if k not in one.said}))
+            if "learning_rate" in one.said:
+                optimizer.group(name)["lr"] = one.learning_rate
         generator = torch.Generator().manual_seed(seed)
         if initialize:
             for learner in self.learners.values():
@@ -112,6 +134,7 @@ class HebbianTrainer(Engine):
         for learner in self.learners.values():
             if initialize or learner.options.pruning:
                 learner.begin(generator)
+        self._show_thresholds()
 
     @property
     def rules(self) -> dict[str, Rule]:
@@ -142,7 +165,14 @@ class HebbianTrainer(Engine):
         wanted = max_epochs if epochs is None else epochs
         if wanted is not None and (type(wanted) is not int or wanted < 1):
             raise InvalidValue(f"epochs must be a whole number from 1, not {shown(wanted)}.")
+        known = epoch_length is not None or self.state.epoch_length is not None
+        if self._radii and not known and not isinstance(data, Sized):
+            raise InvalidValue(
+                "A radius_end is reached when the run is over, and a loader without a length does "
+                "not say when that is: give epoch_length, the batches of an epoch."
+            )
         self._set_modes()
+        self._show_thresholds()
         return super().run(data, max_epochs=wanted, epoch_length=epoch_length)
 
     def focus(self, layer: str | None) -> None:
@@ -160,20 +190,11 @@ class HebbianTrainer(Engine):
         self._set_modes()
 
     def _set_modes(self) -> None:
-        self.model.train()
-        if len(self._active) == len(self.learners):
-            return
-        settled: list[nn.Module] = []
-        passed: list[nn.Module] = []
-        for name, module in self.model.named_modules():
-            if name in self._active:
-                break
-            if not any(True for _ in module.children()):
-                passed.append(module)
-            if name in self.learners:
-                settled = list(passed)
-        for module in settled:
-            module.eval()
+        set_modes(self.model, self._active, self.learners, self._fresh)
+
+    def _show_thresholds(self) -> None:
+        for name, learner in self.learners.items():
+            self._around[name].show(learner.thresholds, learner.rule)
 
     @torch.no_grad()
     def _step(self, batch: Any) -> int:
@@ -184,6 +205,9 @@ class HebbianTrainer(Engine):
                 f"A batch is a tensor of inputs, or (inputs, labels), not {type(x).__name__}."
             )
         labels = batch[1] if pair and len(batch) > 1 else None
+        for radius in self._radii:
+            planned = (self.state.max_epochs or 1) * (self.state.epoch_length or 1)
+            radius.fall(self.state.iteration - 1, planned)
         last = self._last()
         x = x.to(self.learners[last].view.module.weight.device)
         waiting: list[tuple[Learner, Tensor | Rows, list[Statistics], Tensor]] = []
@@ -242,34 +266,3 @@ class HebbianTrainer(Engine):
         """Forget what is known of the weights; needed after a write from outside of a step."""
         for learner in self.learners.values():
             learner.scratch.notes.clear()
-
-
-def _by_layer(given: Rule | Mapping[str, Rule], views: Mapping[str, LayerView]) -> dict[str, Rule]:
-    if isinstance(given, Rule):
-        return dict.fromkeys(views, given)
-    if not isinstance(given, Mapping):
-        raise InvalidValue(
-            f"learning_rule must be a rule or a dictionary of rules by layer name, not "
-            f"{type(given).__name__}. A rule is made by hl.rules.create(name)."
-        )
-    for name, rule in given.items():
-        if name not in views:
-            raise unknown("Hebbian layer", name, views)
-        if not isinstance(rule, Rule):
-            raise InvalidValue(
-                f"The rule of layer {name!r} is a {type(rule).__name__}, no hl.Rule."
-            )
-    if not given:
-        raise InvalidValue("The dictionary of rules is empty: nothing would learn.")
-    return {name: given[name] for name in views if name in given}
-
-
-def _options_by_layer(
-    given: LayerOptions | Mapping[str, LayerOptions] | None, rules: Mapping[str, Rule]
-) -> Mapping[str, LayerOptions]:
-    if given is None or isinstance(given, LayerOptions):
-        return {} if given is None else dict.fromkeys(rules, given)
-    for name in given:
-        if name not in rules:
-            raise unknown("Hebbian layer", name, rules)
-    return given

@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from hebblab.errors import Diverged, InvalidValue, NotFinite
+from hebblab.errors import Diverged, NotFinite
 from hebblab.nn import LayerView, Scratch
 from hebblab.rules import Rows, Rule
 from hebblab.rules.inputs import not_finite
 from hebblab.rules.rule import Statistics
-from hebblab.training import around, teacher
+from hebblab.training import around, sampling, teacher
 from hebblab.training.finite import Watch
 from hebblab.training.local import Local
-from hebblab.training.options import LayerOptions, refuse_contradictions
+from hebblab.training.options import LayerOptions, refuse_unfit
 
 
 class Learner:
@@ -92,18 +92,7 @@ class Learner:
         Raises:
             InvalidValue: In the words of the layer at hand.
         """
-        rule.check_layer(self.units, self.view.name)
-        refuse_contradictions(rule, options, self.view.name)
-        if options.patches_per_batch and not isinstance(self.view.module, nn.Conv2d):
-            raise InvalidValue(
-                f"Layer {self.view.name!r} is a {type(self.view.module).__name__}, which has no "
-                "patches to choose from. Set patches_per_batch to 0."
-            )
-        if options.teacher and self.units < self._classes:
-            raise InvalidValue(
-                f"A teacher gives each of the {self._classes} classes units of its own; layer "
-                f"{self.view.name!r} has only {self.units}. Leave teacher off, or take more units."
-            )
+        refuse_unfit(self.view, rule, options, self._classes)
 
     def begin(self, generator: torch.Generator) -> None:
         """Start anew on freshly drawn weights: pruning drawn, thresholds zero, nothing held."""
@@ -176,9 +165,11 @@ class Learner:
         taught: Tensor | None = None
         if self.options.teacher:
             taught = teacher.judged(labels, len(inputs), self._classes, view.name)
-        places = self._drawn_places(inputs, keep=statistics is None)
+        # Where nothing is learnt from a draw, the next one is the same.
+        count, keep = self.options.patches_per_batch, statistics is None
+        places = sampling.drawn(view, inputs, count, self._places, keep)
         if taught is not None:
-            taught = teacher.of_rows(taught, self._rows(inputs), places)
+            taught = teacher.of_rows(taught, sampling.rows(view, inputs), places)
         if isinstance(view.module, nn.Linear) and taught is None:
             self._enter(0)
             quick = rule.fused(view.inputs(inputs), view.weights(), self.scratch)
@@ -259,28 +250,6 @@ class Learner:
         assert total is not None
         return total
 
-    def _rows(self, inputs: Tensor) -> int:
-        """Return how many rows a batch has for each group."""
-        if inputs.ndim == 4 and isinstance(self.view.module, nn.Conv2d):
-            return len(inputs) * self.view.positions(tuple(inputs.shape))
-        return inputs.numel() // (self.view.fan_in * self.view.groups)
-
-    def _drawn_places(self, inputs: Tensor, keep: bool) -> Tensor | None:
-        """Return which patches of a batch to learn from, (count,); None where that is all.
-
-        Args:
-            inputs: The batch.
-            keep: Whether the next draw shall be the same, as nothing is learnt from this one.
-        """
-        count = self.options.patches_per_batch
-        if not count:
-            return None
-        state = self._places.get_state() if keep else None
-        places = self.view.places(inputs, count, self._places)
-        if state is not None:
-            self._places.set_state(state)
-        return places
-
     def _enter(self, group: int) -> None:
         """Let the rule hold what belongs to a group."""
         self.rule.hold(self._held[group])
@@ -297,6 +266,8 @@ class Learner:
         if self._watch.lost(size):
             if inputs is not None and (said := not_finite(inputs)):
                 raise NotFinite(f"The inputs of layer {self.view.name!r} hold {said}.")
+            if said := not_finite(self.view.weights()):
+                raise NotFinite(f"The weights of layer {self.view.name!r} hold {said}.")
             raise Diverged(
                 f"The weights of layer {self.view.name!r} were about to leave the finite numbers "
                 f"(a change of {size:.3g}). Lower the learning rate, or choose a rule that bounds "

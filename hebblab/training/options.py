@@ -1,10 +1,13 @@
 """What can be set around any rule at one layer: options, their bounds, and what excludes what."""
 
-from typing import Any, ClassVar
+from collections.abc import Collection
+from typing import Any, ClassVar, Self
+
+from torch import nn
 
 from hebblab.errors import InvalidValue
 from hebblab.knobs import Knob, Knobbed, knob
-from hebblab.nn import InputNorm, RePU, Whitening
+from hebblab.nn import InputNorm, LayerView, RePU, Whitening
 from hebblab.rules import Rule
 
 WHITENINGS = ("none", "images", "patches")
@@ -118,6 +121,20 @@ class LayerOptions(Knobbed):
         help="Where the radius arrives when the run is over.",
     )
 
+    @property
+    def said(self) -> Collection[str]:
+        """Names of the options that were given; the others are at their defaults."""
+        return self.model_fields_set
+
+    def with_(self, **values: Any) -> Self:
+        """Return a copy with some options changed, validated; the rest is as unsaid as before."""
+        now = {
+            name: value
+            for name, value in self.values().items()
+            if name in self.said or value != OPTIONS[name].default
+        }
+        return type(self)(**{**now, **values})
+
 
 OPTIONS: dict[str, Knob] = LayerOptions.declared()
 
@@ -154,4 +171,68 @@ def refuse_contradictions(rule: Rule, options: LayerOptions, layer: str = "") ->
         raise InvalidValue(
             f"Under {rule.name!r} each unit{at} has its place among the others, which holds only "
             "while all have the same connections. Leave pruning at 0, or choose another rule."
+        )
+
+
+def without_effect(rule: Rule, options: LayerOptions) -> dict[str, str]:
+    """Return the options that change nothing around a rule as both are set, with the reason."""
+    winning = rule.winners_wanted() is not None
+    name = repr(rule.name)
+    reasons = {
+        "row_norm": (rule.bounded, f"{name} holds its own norm."),
+        "thresholds": (
+            not (winning or options.thresholds),
+            f"{name} as it is set has no winners.",
+        ),
+        "threshold_rate": (not (winning and options.thresholds), "Adaptive thresholds are off."),
+        "norm_adaptive_lr": (rule.norm is None, f"{name} as it is set holds no norm."),
+        "pruning": (rule.ordered, f"Each unit of {name} has its place among the others."),
+        "teacher": (
+            not (rule.teachable and rule.in_halves()),
+            f"{name} has no competition that a teacher could decide.",
+        ),
+        "zca_epsilon": (options.zca == "none", "Whitening is off."),
+        "radius_end": ("radius" not in rule.declared(), f"{name} has no radius."),
+    }
+    return {option: why for option, (idle, why) in reasons.items() if idle}
+
+
+def refuse_idle(rule: Rule, options: LayerOptions, layer: str = "") -> None:
+    """Refuse options that were set and could change nothing, whatever else is turned.
+
+    Raises:
+        InvalidValue: In words, with what to do.
+    """
+    at = f" of layer {layer!r}" if layer else ""
+    if options.radius_end != OPTIONS["radius_end"].default and "radius" not in rule.declared():
+        raise InvalidValue(
+            f"radius_end{at} is where the radius of a map arrives, and {rule.name!r} has no "
+            "radius. Leave it out, or choose 'som'."
+        )
+
+
+def refuse_unfit(view: LayerView, rule: Rule, options: LayerOptions, classes: int) -> None:
+    """Refuse a rule and options that do not suit a layer or each other.
+
+    Args:
+        view: The layer.
+        rule: Its rule.
+        options: What is set around the rule.
+        classes: How many classes a teacher's labels have.
+
+    Raises:
+        InvalidValue: In the words of the layer at hand.
+    """
+    units = view.units // view.groups
+    rule.check_layer(units, view.name)
+    refuse_contradictions(rule, options, view.name)
+    if options.patches_per_batch and not isinstance(view.module, nn.Conv2d):
+        raise InvalidValue(
+            f"Layer {view.name!r} is a {type(view.module).__name__}, which has no "
+            "patches to choose from. Set patches_per_batch to 0."
+        )
+    if options.teacher and units < classes:
+        raise InvalidValue(
+            f"A teacher gives each of the {classes} classes units of its own; layer "
+            f"{view.name!r} has only {units}. Leave teacher off, or take more units."
         )

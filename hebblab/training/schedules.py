@@ -1,9 +1,10 @@
-"""Learning rates that fall with the steps taken."""
+"""What falls with the steps taken: learning rates, and the radius of a map."""
 
 from ignite.engine import Engine, Events
 from ignite.engine.events import RemovableEventHandle
 
 from hebblab.errors import InvalidValue
+from hebblab.rules import Rule
 from hebblab.training.local import Local
 
 DECAYS = ("none", "linear")
@@ -51,6 +52,35 @@ def shrunk(start: float, end: float, step: int, steps: int) -> float:
     2.0
     """
     return float(start * (end / start) ** min(1.0, step / steps))
+
+
+class FallingRadius:
+    """The radius of a map on its way to an end; see `shrunk`.
+
+    Whoever sets the rule's radius on the way holds it there.
+
+    Args:
+        rule: With a `radius`, from which it falls.
+        end: Where it arrives.
+
+    >>> from hebblab.rules import create
+    >>> rule = create("som", radius=4.0)
+    >>> FallingRadius(rule, 1.0).fall(50, 100)
+    >>> rule.radius
+    2.0
+    """
+
+    def __init__(self, rule: Rule, end: float) -> None:
+        self._rule, self._end = rule, end
+        self._start = self._last = float(rule.values()["radius"])
+
+    def fall(self, step: int, steps: int) -> None:
+        """Set the radius for the step after `step` of `steps`."""
+        if self._rule.values()["radius"] != self._last:
+            return
+        self._last = shrunk(self._start, self._end, step, steps)
+        # Rounding may leave it a hair outside its bounds.
+        self._rule.__dict__["radius"] = self._last
 
 
 def attach_linear_decay(

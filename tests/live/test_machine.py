@@ -25,7 +25,8 @@ LEGAL = {
 
 
 @pytest.mark.timeout(300)
-def test_any_sequence_of_calls(dataset, recipe, hooked, live):
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=pytest.mark.long)])
+def test_any_sequence_of_calls(dataset, recipe, hooked, live, examples):
     class Machine(RuleBasedStateMachine):
         def __init__(self):
             super().__init__()
@@ -211,7 +212,7 @@ def test_any_sequence_of_calls(dataset, recipe, hooked, live):
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=20,
+            max_examples=examples,
             stateful_step_count=15,
             derandomize=True,
             database=None,

@@ -93,3 +93,21 @@ def visible(weights, images):
         rough = np.mean(np.diff(picture, axis=1) ** 2) + np.mean(np.diff(picture, axis=2) ** 2)
         answers.append(best > 0.5 and rough / (2 * picture.var()) < 0.5)
     return np.array(answers)
+
+
+def total_variation(weights, shape):
+    found = []
+    for row in np.asarray(weights, dtype=np.float64):
+        picture = row.reshape(shape)
+        _, height, width = shape
+        steps = []
+        for channel in picture:
+            for y in range(height):
+                for x in range(width):
+                    if y + 1 < height:
+                        steps.append(abs(channel[y, x] - channel[y + 1, x]))
+                    if x + 1 < width:
+                        steps.append(abs(channel[y, x] - channel[y, x + 1]))
+        spread = np.mean([abs(value - row.mean()) for value in row])
+        found.append(np.mean(steps) / spread if spread > 0 else 0.0)
+    return float(np.mean(found))

@@ -455,6 +455,8 @@ def test_it_passes_the_checks_that_any_rule_can_be_put_through(row):
         (torch.zeros(3, 5).cfloat(), torch.zeros(9, 5).cfloat(), "complex64"),
         (torch.full((3, 5), torch.nan), torch.zeros(9, 5), "inputs .* hold 15 values of 15"),
         (torch.full((3, 5), torch.inf), torch.zeros(9, 5), "NaN or infinite"),
+        (torch.zeros(3, 5), torch.full((9, 5), torch.nan), "weights .* hold 45 values of 45"),
+        (torch.ones(3, 5), torch.eye(5)[:2].log(), r"weights \(2, 5\) hold 8 values of 10"),
         (torch.zeros(3, 5).numpy(), torch.zeros(9, 5), "inputs must be a tensor.*not ndarray"),
         (torch.zeros(3, 5), None, "weights must be a tensor.*not NoneType"),
         (torch.zeros(3, 5, device="meta"), torch.zeros(9, 5), "inputs are on meta.*weights on cpu"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hebblab import presets, rules
+from hebblab.training import OPTIONS, without_effect
 
 SETTINGS = {
     "hebb": {"competition": ("none", "relu", "hard", "graded", "softmax", "proportional")},
@@ -58,6 +59,9 @@ def test_no_preset_sets_what_its_rule_ignores(name):
         rule = recipe.rule(layer)
         knobs = rule.knobs()
         assert {one for one in rule.idle() if getattr(rule, one) != knobs[one].default} == set()
+        options = recipe.options(layer)
+        idle = without_effect(rule, options)
+        assert {one for one in idle if getattr(options, one) != OPTIONS[one].default} == set()
 
 
 @pytest.mark.parametrize("reduction", ["share", "max", "mean"])

@@ -239,6 +239,28 @@ def test_a_knob_needs_bounds_and_a_name_of_its_own():
         type("Loose", (hl.Rule,), {"__module__": __name__, "name": "loose", "gain": 3})
 
 
+@pytest.mark.parametrize(
+    ("knob", "words"),
+    [
+        ("noise", r"'noise' is a knob of the two-dimensional worlds.*such as own_noise"),
+        ("elongation", "a knob of the two-dimensional worlds"),
+        ("seed", "'seed' is a setting of a recipe or a session"),
+        ("speed", "a setting of a recipe or a session"),
+        ("dataset", "a setting of a recipe or a session"),
+        ("pruning", "what a recipe says of a layer"),
+        ("norm", "the name has a meaning already"),
+        ("learning_rate", "set without an annotation"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Field name:UserWarning")
+def test_a_knob_that_another_would_hide_is_refused(knob, words):
+    body = {"__annotations__": {knob: float}, knob: hl.knob(0.5, low=0, high=1), "update": update}
+    clash = type("Clash", (hl.Rule,), {"__module__": __name__, "name": "clash", **body})
+    with pytest.raises(InvalidValue, match=words):
+        rules.register(clash)
+    assert "clash" not in rules.available()
+
+
 def test_a_starting_knob_is_judged_as_any_other():
     class Early(hl.Rule):
         name = "early"

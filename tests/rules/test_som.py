@@ -95,6 +95,12 @@ def test_rows_cannot_change_while_a_map_unfolds():
         hl.Session("mnist-krotov", rule="som", rows=7)
 
 
+def test_what_it_means_now_is_said_in_three_figures():
+    assert SOM(radius=2.8944271909999157).in_words().startswith("A unit 2.89 places from")
+    assert "up to 0.343 places" in SOM(radius=0.34321, neighbourhood="bubble").in_words()
+    assert SOM(radius=5).in_words().startswith("A unit 5 places")
+
+
 @pytest.mark.parametrize("radius", [0.4, 1.0, 3.0])
 def test_on_a_whole_set_at_rate_one_it_is_the_batch_map(radius):
     inputs, weights = drawn()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import hebblab as hl
-from hebblab import InvalidValue, metrics, rules
+from hebblab import InvalidValue, NotFinite, metrics, rules
 from hebblab.nn import initial
 from hebblab.rules import KrotovHopfield, Rule, surrogate
 from tests.references.patches import patches
@@ -499,6 +499,19 @@ def test_inputs_of_more_axes_are_rows():
 def test_what_does_not_fit_is_refused_in_words(module, inputs, said):
     with pytest.raises(InvalidValue, match=said):
         surrogate(KrotovHopfield())(module, inputs)
+
+
+@pytest.mark.parametrize("name", rules.available())
+def test_numbers_that_are_none_are_refused(name):
+    layer, loss_of = linear(), surrogate(rules.create(name))
+    spoilt = batch()
+    spoilt[2, 3] = torch.nan
+    with pytest.raises(NotFinite, match=r"inputs \(6, 5\) hold 1 value of 30 that is NaN"):
+        loss_of(layer, spoilt)
+    with torch.no_grad():
+        layer.weight[1, :2] = torch.inf
+    with pytest.raises(NotFinite, match=r"weights \(7, 5\) hold 2 values of 35"):
+        loss_of(layer, batch())
 
 
 def test_only_rules_have_surrogates():

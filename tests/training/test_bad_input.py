@@ -88,6 +88,18 @@ def test_nan_on_the_fast_path_is_named():
     assert torch.equal(network[0].weight, before)
 
 
+@pytest.mark.parametrize("name", ["krotov-hopfield", "hard-wta", "oja", "som"])
+@pytest.mark.parametrize("units", [3, 400])
+def test_weights_that_are_no_numbers_are_named_and_stay(name, units):
+    network = nn.Sequential(nn.Linear(8, units, bias=False))
+    engine = trainer(network, create(name))
+    network[0].weight.data[1, 3] = math.nan
+    before = network[0].weight.detach().clone()
+    with pytest.raises(InvalidValue, match=r"weights of layer '0' hold 1 value of .* that is NaN"):
+        engine.run([images(600, 8)], epochs=1)
+    torch.testing.assert_close(network[0].weight.detach(), before, rtol=0, atol=0, equal_nan=True)
+
+
 def test_what_a_layer_makes_of_finite_inputs_is_named_at_the_layer_that_is_given_it():
     network = model()
     engine = trainer(network)

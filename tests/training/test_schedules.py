@@ -2,9 +2,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from torch import nn
 
+import hebblab as hl
 from hebblab import InvalidValue, Local
 from hebblab.training import attach_linear_decay, decay_factor, greedy_phase, shrunk
 
@@ -82,3 +83,49 @@ def test_a_radius_falls_by_the_same_factor_each_step_and_stays():
     factors = [after / before for before, after in pairwise(radii[:11])]
     assert factors == pytest.approx([0.1**0.1] * 10)
     assert shrunk(1.0, 4.0, 5, 10) == pytest.approx(2.0), "it may grow"
+
+
+class TestRadius:
+    def engine(self, end=0.5, radius=4.0, **more):
+        model = torch.nn.Sequential(torch.nn.Linear(3, 9, bias=False))
+        rule = hl.rules.create("som", radius=radius)
+        options = None if end is None else hl.LayerOptions(radius_end=end)
+        optimizer = hl.Local(model.named_parameters(), lr=0.1)
+        return hl.HebbianTrainer(model, rule, optimizer, None, options=options, **more), rule
+
+    @staticmethod
+    def seen(engine, rule):
+        radii = []
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: radii.append(rule.radius))
+        return radii
+
+    def test_falls_geometrically_over_the_steps_of_a_run(self):
+        engine, rule = self.engine()
+        radii = self.seen(engine, rule)
+        engine.run([torch.rand(5, 3)] * 4, epochs=2)
+        assert radii == pytest.approx([4 * (0.5 / 4) ** (step / 8) for step in range(8)])
+
+    def test_stays_where_no_end_is_given(self):
+        engine, rule = self.engine(end=None)
+        engine.run([torch.rand(5, 3)] * 4, epochs=2)
+        assert rule.radius == 4.0
+
+    def test_is_held_by_whoever_sets_it(self):
+        engine, rule = self.engine()
+        radii = self.seen(engine, rule)
+
+        def hold(one):
+            if one.state.iteration == 3:
+                rule.radius = 2.5
+
+        engine.add_event_handler(Events.ITERATION_STARTED, hold)
+        engine.run([torch.rand(5, 3)] * 4, epochs=2)
+        assert radii[2:] == [2.5] * 6
+
+    def test_needs_to_know_how_long_the_run_is(self):
+        engine, _ = self.engine()
+        before = engine.model[0].weight.detach().clone()
+        with pytest.raises(InvalidValue, match="give epoch_length"):
+            engine.run(iter([torch.rand(5, 3)] * 4), epochs=1)
+        assert torch.equal(engine.model[0].weight, before)
+        engine.run(iter([torch.rand(5, 3)] * 4), epochs=1, epoch_length=4)

@@ -1,25 +1,22 @@
 """Everything that determines a run before its first step."""
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hebblab.data import worlds
-from hebblab.errors import InvalidValue, UnknownName, shown, unknown
+from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.knobs import Knob, Knobbed, Value, knob, words
-from hebblab.nn import initial
+from hebblab.recipes.entries import BESIDE, complete, layer_name
+from hebblab.recipes.overriding import EVERY_LAYER, override
 from hebblab.rules import Rule, create, get
-from hebblab.training import OPTIONS, LayerOptions, refuse_contradictions
+from hebblab.training import OPTIONS, LayerOptions
 from hebblab.training.schedules import DECAYS
 
-EVERY_LAYER = "*"
 SCHEDULES = ("in-order", "simultaneous", "greedy")
 _MOST_STEPS = 1_000_000_000
-# What a network's builder may have set; a recipe that says nothing leaves it.
-OF_THE_NETWORK = frozenset({"n", "triangle", "input_norm"})
 
 
 class Recipe(Knobbed):
@@ -39,6 +36,7 @@ class Recipe(Knobbed):
         learning_rate: Of every layer that says none of its own; the first rule's by default.
         decay: "none", or "linear": rate × max(decay_floor, 1 - step/steps).
         decay_floor: Share of the rate at which a decay ends.
+        burn_in: First steps of every layer that change no weight, while adaptive thresholds settle.
         schedule: Whether layers learn "in-order" in each step, all from the weights of the step
             before ("simultaneous"), or one after another ("greedy", an equal share of the steps
             each).
@@ -80,6 +78,15 @@ class Recipe(Knobbed):
     decay: str = knob("none", choices=DECAYS, help="How the learning rate falls with the steps.")
     decay_floor: float = knob(
         0.0, title="decay floor", low=0, high=1, help="Share of the rate at which a decay ends."
+    )
+    burn_in: int = knob(
+        0,
+        title="burn-in",
+        low=0,
+        high=1_000_000,
+        slider=(0, 1000),
+        help="First steps in which no weight changes, while thresholds settle.",
+        advanced=True,
     )
     schedule: str = knob(
         "in-order", choices=SCHEDULES, help="When which of several layers learns.", advanced=True
@@ -174,7 +181,7 @@ class Recipe(Knobbed):
                 'rules must be a dictionary such as {"hidden": {"rule": "krotov-hopfield"}}, '
                 f"not {shown(rules)}."
             )
-        return {_layer_name(layer): _complete(entry) for layer, entry in rules.items()}
+        return {layer_name(layer): complete(entry) for layer, entry in rules.items()}
 
     @model_validator(mode="before")
     @classmethod
@@ -199,7 +206,7 @@ class Recipe(Knobbed):
     def rule(self, layer: str) -> Rule:
         """Return the rule of a layer, its knobs set."""
         entry = self.rules[layer]
-        knobs = {key: value for key, value in entry.items() if key not in _BESIDE}
+        knobs = {key: value for key, value in entry.items() if key not in BESIDE}
         return create(entry["rule"], **knobs)
 
     def options(self, layer: str, network: Mapping[str, Value] | None = None) -> LayerOptions:
@@ -253,58 +260,25 @@ class Recipe(Knobbed):
         """Return a copy with settings, a `rule`, knobs of the rules, `n` or `init` replaced.
 
         `rule` brings its own start and learning rate unless they are given, and as such rates suit
-        the beginning of a run, a linear decay to a tenth; `network` carries the rules over to its
-        own layers.
+        the beginning of a run, a linear decay to a tenth; what was set around the old rule stays
+        where the new one can have it, and `left_out` says what could not be kept. `network` carries
+        the rules over to its own layers.
 
         Raises:
             UnknownName: No setting and no knob has that name.
             InvalidValue: A value is refused.
         """
-        fields = {key: overrides.pop(key) for key in list(overrides) if key in Recipe.model_fields}
-        given = fields.pop("rules", None)
-        fields |= self._of_the_world(fields, overrides)
-        base = self if given is None else self.changed(rules=given)
-        rules = {layer: dict(entry) for layer, entry in base.rules.items()}
-        if given is None and fields.get("network", self.network) != self.network:
-            rules = {EVERY_LAYER: next(iter(rules.values()))}
-        name = overrides.pop("rule", None)
-        if name is not None:
-            rules = {layer: _started(name, entry) for layer, entry in rules.items()}
-            if fields.setdefault("learning_rate", None) is None and base.decay == "none":
-                fields = {**_FALLING, **fields}
-        if fields.get("learning_rate") is not None:
-            for entry in rules.values():
-                entry["learning_rate"] = None
-        self._spread(rules, overrides)
-        return self.changed(rules=rules, **fields)
+        return override(self, overrides)[0]
 
-    def _of_the_world(self, fields: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-        """Take the knobs of the data's world out of the overrides; other data has none."""
-        data = fields.get("data", self.data)
-        if data not in worlds.available():
-            return {} if "world" in fields else {"world": {}}
-        known = worlds.get(data).declared()
-        start = fields.get("world", self.world if data == self.data else {})
-        turned = {key: overrides.pop(key) for key in known if key in overrides}
-        # What is no dictionary of knobs is refused in the words of the setting.
-        return {"world": {**start, **turned} if isinstance(start, Mapping) else start}
+    def left_out(self, **overrides: Any) -> tuple[str, ...]:
+        """Return, in sentences, what `overridden` with the same overrides does not keep.
 
-    def _spread(self, rules: dict[str, dict[str, Any]], knobs: dict[str, Any]) -> None:
-        """Put each knob into every layer whose rule has it."""
-        for key, value in knobs.items():
-            found = False
-            for entry in rules.values():
-                if key in _BESIDE or key in get(entry["rule"]).declared():
-                    entry[key] = value
-                    found = True
-            if not found:
-                known = {*Recipe.model_fields, "rule", *(_BESIDE - {"rule"})}
-                for entry in rules.values():
-                    known |= set(get(entry["rule"]).declared())
-                raise unknown("setting or knob", key, known)
+        >>> Recipe(rules={"*": {"rule": "hard-wta", "pruning": 0.5}}).left_out(rule="sanger")
+        ("pruned share 0.50 is left out. Each unit of 'sanger' has its place among the others.",)
+        """
+        return override(self, overrides)[1]
 
 
-_BESIDE = {"rule", "init", *OPTIONS}
 _OPTIONAL: dict[str, Knob] = {
     "epochs": Knob("epochs", "epochs", "epochs", 10, 1, 1_000_000, "integer", "Passes."),
     "steps": Knob("steps", "steps", "steps", 420, 1, _MOST_STEPS, "integer", "Batches in all."),
@@ -312,70 +286,7 @@ _OPTIONAL: dict[str, Knob] = {
     "speed": Knob("speed", "speed", "speed", 60.0, 0.1, 100_000, "log", "Steps a second."),
 }
 SPEED = _OPTIONAL["speed"]
-_FALLING = {"decay": "linear", "decay_floor": 0.1}
 SETTINGS: dict[str, Knob] = {**Recipe.declared(), **_OPTIONAL}
 
 
-def _layer_name(name: object) -> str:
-    if not isinstance(name, str) or not re.fullmatch(r"\*|[\w.\-]{1,128}", name):
-        raise InvalidValue(f"A layer's name is a word such as 'hidden', not {shown(name)}.")
-    return name
-
-
-def _started(rule: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer's entry for another rule: its own start, its rate; the activation stays."""
-    known = get(rule)
-    return {
-        "rule": rule,
-        "init": known.initial_weights,
-        "row_norm": known.row_norm,
-        "n": entry.get("n"),
-        "triangle": entry.get("triangle"),
-        **known.starting_knobs,
-        **known.starting_options,
-    }
-
-
-def _complete(entry: Any) -> dict[str, Any]:
-    """Return a layer's entry with every knob written out, checked."""
-    if not isinstance(entry, Mapping) or "rule" not in entry:
-        raise InvalidValue(
-            f'A layer needs its rule: {{"rule": "krotov-hopfield", ...}}, not {shown(entry)}.'
-        )
-    rule = get(entry["rule"])
-    declared = rule.declared()
-    for key in entry:
-        if key not in declared and key not in _BESIDE:
-            raise unknown(f"knob of {rule.name!r}", key, {*declared, *_BESIDE})
-    given = {key: value for key, value in entry.items() if key in declared}
-    options: dict[str, Value | None] = {}
-    for key, option in OPTIONS.items():
-        value = entry.get(key)
-        if value is None and key == "row_norm":
-            value = rule.row_norm
-        if value is None and key not in OF_THE_NETWORK and key != "learning_rate":
-            value = option.default
-        options[key] = None if value is None else option.check(value)
-    made = rule(**given)
-    refuse_contradictions(
-        made, LayerOptions(**{key: one for key, one in options.items() if one is not None})
-    )
-    if options["learning_rate"] is not None:
-        made.check_rate(float(options["learning_rate"]))
-    return {
-        "rule": rule.name,
-        "init": initial.check(entry.get("init", rule.initial_weights)),
-        **options,
-        **made.values(),
-    }
-
-
-__all__ = [
-    "EVERY_LAYER",
-    "OPTIONS",
-    "SETTINGS",
-    "SPEED",
-    "LayerOptions",
-    "Recipe",
-    "UnknownName",
-]
+__all__ = ["EVERY_LAYER", "SCHEDULES", "SETTINGS", "SPEED", "Recipe"]

@@ -1,0 +1,71 @@
+"""What a recipe says of one layer: its rule, its start and its options, checked and written out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.knobs import Value
+from hebblab.nn import initial
+from hebblab.rules import get
+from hebblab.training import (
+    OF_THE_NETWORK,
+    OPTIONS,
+    LayerOptions,
+    refuse_contradictions,
+    refuse_idle,
+)
+
+BESIDE = frozenset({"rule", "init", *OPTIONS})
+
+
+def layer_name(name: object) -> str:
+    """Return a layer's name, or "*".
+
+    Raises:
+        InvalidValue: It is no word.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"\*|[\w.\-]{1,128}", name):
+        raise InvalidValue(f"A layer's name is a word such as 'hidden', not {shown(name)}.")
+    return name
+
+
+def complete(entry: Any) -> dict[str, Any]:
+    """Return a layer's entry with every knob written out, checked.
+
+    What only the network's builder knows stays None where nothing is said.
+
+    Raises:
+        InvalidValue: It has no rule, or a value is refused.
+        UnknownName: There is no such rule or knob.
+    """
+    if not isinstance(entry, Mapping) or "rule" not in entry:
+        raise InvalidValue(
+            f'A layer needs its rule: {{"rule": "krotov-hopfield", ...}}, not {shown(entry)}.'
+        )
+    rule = get(entry["rule"])
+    declared = rule.declared()
+    for key in entry:
+        if key not in declared and key not in BESIDE:
+            raise unknown(f"knob of {rule.name!r}", key, {*declared, *BESIDE})
+    given = {key: value for key, value in entry.items() if key in declared}
+    options: dict[str, Value | None] = {}
+    for key, option in OPTIONS.items():
+        value = entry.get(key)
+        if value is None and key == "row_norm":
+            value = rule.row_norm
+        if value is None and key not in OF_THE_NETWORK and key != "learning_rate":
+            value = option.default
+        options[key] = None if value is None else option.check(value)
+    made = rule(**given)
+    around = LayerOptions(**{key: one for key, one in options.items() if one is not None})
+    refuse_contradictions(made, around)
+    refuse_idle(made, around)
+    if options["learning_rate"] is not None:
+        made.check_rate(float(options["learning_rate"]))
+    return {
+        "rule": rule.name,
+        "init": initial.check(entry.get("init", rule.initial_weights)),
+        **options,
+        **made.values(),
+    }

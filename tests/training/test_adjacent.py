@@ -1,0 +1,190 @@
+"""What options say of a network, in a trainer of one's own: set there, or refused in words."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import hebblab as hl
+from hebblab import InvalidValue, LayerOptions
+from hebblab.nn import InputNorm, PatchConv2d, RePU, Whitening
+from hebblab.rules import create
+from hebblab.training import Adjacent
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(
+            flatten=nn.Flatten(),
+            prepare1=InputNorm(),
+            one=nn.Linear(6, 5, bias=False),
+            act1=RePU(2.0),
+            prepare2=InputNorm("unit"),
+            two=nn.Linear(5, 4, bias=False),
+            act2=RePU(),
+            readout=nn.Linear(4, 2),
+        )
+    )
+
+
+def convolution():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(
+            whiten=Whitening(),
+            conv=PatchConv2d(1, 4, 2, bias=False),
+            relu=nn.ReLU(),
+            flatten=nn.Flatten(),
+            readout=nn.Linear(36, 2),
+        )
+    )
+
+
+def trainer(model, options, rule="hebb", **more):
+    rule = create(rule) if isinstance(rule, str) else rule
+    optimizer = hl.Local(model.named_parameters(), lr=0.1)
+    return hl.HebbianTrainer(model, rule, optimizer, options=options, **more)
+
+
+def batch(seed=1, size=7):
+    return torch.rand(size, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def test_what_is_said_is_set_in_the_networks_own_modules_and_the_rest_stays_as_built():
+    model = network()
+    trainer(model, {"one": LayerOptions(triangle=True, input_norm="standardise")})
+    assert (model.act1.n, model.act1.triangle, model.prepare1.mode) == (2.0, True, "standardise")
+    assert (model.act2.n, model.act2.triangle, model.prepare2.mode) == (1.0, False, "unit")
+    model = network()
+    trainer(model, LayerOptions(n=3.0))
+    assert (model.act1.n, model.act2.n, model.prepare2.mode) == (3.0, 3.0, "unit")
+    copied = LayerOptions(n=3.0).with_(pruning=0.5)
+    assert set(copied.said) == {"n", "pruning"}, "a copy says no more than was said"
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [
+        ({"n": 3.0}, lambda x, w: np.maximum(x @ w.T, 0) ** 3),
+        (
+            {"triangle": True},
+            lambda x, w: np.maximum(x @ w.T - (x @ w.T).mean(1, keepdims=True), 0) ** 2,
+        ),
+        (
+            {"input_norm": "unit"},
+            lambda x, w: np.maximum(x / np.linalg.norm(x, axis=1, keepdims=True) @ w.T, 0) ** 2,
+        ),
+    ],
+    ids=str,
+)
+def test_the_next_layer_learns_from_them(said, given):
+    model = network()
+    model.prepare2.mode = "none"
+    engine = trainer(model, {"one": LayerOptions(learning_rate=0, **said)})
+    one, two = (layer.weight.detach().double().numpy() for layer in (model.one, model.two))
+    seen = given(batch().double().numpy(), one)
+    engine.run([batch()], epochs=1)
+    expected = two + 0.1 * (seen @ two.T).T @ seen / len(seen)
+    np.testing.assert_allclose(model.two.weight.detach().numpy(), expected, rtol=1e-4, atol=1e-6)
+    assert np.array_equal(model.one.weight.detach().double().numpy(), one), "its rate is 0"
+
+
+def test_thresholds_reach_the_triangle_as_they_move():
+    model = network()
+    options = {"one": LayerOptions(thresholds=True, threshold_rate=5.0, triangle=True)}
+    engine = trainer(model, options, create("instar", k=2))
+    assert model.act1.thresholds.tolist() == [0.0] * 5
+    engine.run([batch(), batch(2)], epochs=1)
+    theta = engine.learners["one"].thresholds
+    assert float(theta.abs().max()) > 0 and torch.equal(model.act1.thresholds, theta)
+    responses = model.one(model.prepare1(batch())).detach().double().numpy()
+    above = responses - theta.double().numpy()
+    expected = np.maximum(above - above.mean(1, keepdims=True), 0) ** 2
+    with torch.no_grad():
+        found = model.act1(model.one(model.prepare1(batch())))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-5)
+    assert model.act2.thresholds is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (LayerOptions(n=2.0), "n needs a hebblab.nn.RePU after it, and layer 'conv'"),
+        (LayerOptions(triangle=True), "triangle needs a hebblab.nn.RePU"),
+        (LayerOptions(input_norm="unit"), "input_norm needs a hebblab.nn.InputNorm"),
+        (LayerOptions(zca="images"), r"fit\(images\) of its Whitening first, or .*hl\.Recipe"),
+        (LayerOptions(zca="patches"), r"fit_patches\(inputs, generator\) of its PatchConv2d"),
+        (LayerOptions(radius_end=1.0), "'hebb' has no radius"),
+        ({"conv": {"n": 2.0}}, "options of layer 'conv' are a dict"),
+        ([LayerOptions()], "hl.LayerOptions or a dictionary"),
+    ],
+)
+def test_what_could_not_act_is_refused_before_anything_is_changed(options, words):
+    model = convolution()
+    before = model.conv.weight.detach().clone()
+    with pytest.raises(InvalidValue, match=words):
+        trainer(model, options)
+    assert torch.equal(model.conv.weight, before)
+
+
+def test_a_whitening_that_was_fitted_is_taken_as_it_is():
+    images = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(3))
+    model = convolution()
+    model.whiten.fit(images, 0.1)
+    matrix = model.whiten.matrix.clone()
+    engine = trainer(model, LayerOptions(zca="images"))
+    engine.run([images], epochs=1)
+    assert torch.equal(model.whiten.matrix, matrix)
+    model = convolution()
+    model.conv.fit_patches(images, torch.Generator().manual_seed(0), 100)
+    trainer(model, LayerOptions(zca="patches")).run([images], epochs=1)
+
+
+def test_a_rate_that_is_given_is_the_layers_own():
+    model = network()
+    engine = trainer(model, {"two": LayerOptions(learning_rate=0.25)})
+    assert engine.optimizer.group("one")["lr"] == 0.1
+    assert engine.optimizer.group("two")["lr"] == 0.25
+
+
+def test_the_options_of_a_recipe_do_here_what_they_do_in_a_session():
+    rule = {"rule": "som", "n": 3.0, "radius": 3.0, "radius_end": 0.5, "init": "uniform(0, 1)"}
+    recipe = hl.Recipe(network="dense-9", rules={"hidden": rule}, batch_size=100, steps=30)
+    with hl.Session(recipe) as session:
+        session.start()
+        assert session.wait(60)
+        expected, model = session.weights(), session.model()
+        first = hl.Session(recipe)
+        fresh = first.model()
+        batches = [(x.clone(), labels.clone()) for x, labels in first._loop.run.batches]
+        first.stop()
+    rules = {"hidden": recipe.rule("hidden")}
+    engine = hl.HebbianTrainer(
+        fresh,
+        rules,
+        hl.Local(fresh.named_parameters()),
+        initialize=False,
+        options=recipe.options("hidden"),
+    )
+    engine.run(batches, epochs=1)
+    assert len(batches) == 30
+    assert torch.allclose(fresh.hidden.weight, expected, atol=1e-6)
+    assert fresh.activation.n == model.activation.n == 3.0
+
+
+def test_it_finds_its_place_in_a_module_that_is_no_sequence():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x):
+            return self.inner(x)
+
+    block = Block()
+    found = Adjacent(block, "inner.two")
+    assert found.activation is block.inner.act2 and found.input_norm is block.inner.prepare2
+    assert found.built == {"n": 1.0, "triangle": False, "input_norm": "unit"}
