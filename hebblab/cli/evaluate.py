@@ -41,6 +41,10 @@ def evaluate(
     split: Annotated[
         str, typer.Option(metavar="NAME", help="The images to score: validation or test.")
     ] = "validation",
+    validation: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What chooses for few labels: images or within-labels."),
+    ] = "images",
     seed: Annotated[
         str | None, typer.Option(metavar="S", help="Of the run and of everything drawn.")
     ] = None,
@@ -57,7 +61,7 @@ def evaluate(
     Every number has its 95 % interval and its n. Test images are scored only by --split test.
     """
     from hebblab.cli.settings import parsed
-    from hebblab.evaluation.protocols import planned
+    from hebblab.evaluation.planning import planned
     from hebblab.live import Session
 
     found = _recipe(recipe)
@@ -65,7 +69,7 @@ def evaluate(
     if seed is not None:
         given.append(f"seed={seed}")
     overrides = parsed(given, found)
-    options: dict[str, Any] = {"split": split}
+    options: dict[str, Any] = {"split": split, "validation": validation}
     if probes is not None:
         options["probes"] = _listed(probes)
     if controls is not None:
@@ -73,6 +77,8 @@ def evaluate(
     if layers is not None:
         options["layers"] = _listed(layers)
     with interruptible(), Session(found, **overrides) as session:
+        for note in session.notes:
+            typer.echo(note, err=True)
         # Refused before time is spent on training.
         planned(session.model(), session.dataset, **options)
         done = train(session)

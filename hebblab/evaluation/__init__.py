@@ -18,6 +18,7 @@ from hebblab.evaluation.comparison import (
     student_quantile,
     verdict,
 )
+from hebblab.evaluation.finetuning import finetune
 from hebblab.evaluation.intervals import Score, wilson
 from hebblab.evaluation.kmeans import kmeans
 from hebblab.evaluation.linear import linear_readout
@@ -33,11 +34,13 @@ from hebblab.evaluation.protocols import evaluate
 from hebblab.evaluation.results import Comparison, Evaluation
 from hebblab.evaluation.robustness import faded, noisy, occluded, shifted
 from hebblab.evaluation.subsets import subset
+from hebblab.evaluation.tuned import FineTuned
 
 __all__ = [
     "Comparison",
     "Evaluation",
     "FeatureCache",
+    "FineTuned",
     "ProbeResult",
     "Reliability",
     "Score",
@@ -45,6 +48,7 @@ __all__ = [
     "class_means",
     "evaluate",
     "faded",
+    "finetune",
     "holm",
     "hoyer",
     "kmeans",

@@ -117,6 +117,7 @@ def drawn_anew(network: M, generator: torch.Generator, copied: bool = True) -> M
         module._forward_pre_hooks.clear()
         if isinstance(module, RePU):
             module.n = min(module.n, 1.0)
+            module.thresholds = None  # learnt by the rules
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_parameters()
         for name, child in module.named_children():
@@ -162,11 +163,11 @@ def ready(inputs: Tensor, unit_norm: bool) -> Tensor:
 
 
 @torch.no_grad()
-def _right(model: nn.Sequential, validation: Inlet) -> int:
+def answered(model: nn.Sequential, inlet: Inlet) -> Tensor:
+    """Return the class that a trained network takes each input for, int64 (inputs,)."""
     model.eval()
-    right, first = 0, 0
-    for inputs in validation.chunks(BATCH):
-        labels = validation.labels[first : first + len(inputs)]
-        right += int((model(inputs).argmax(1) == labels).sum())
-        first += len(inputs)
-    return right
+    return torch.cat([model(inputs).argmax(1) for inputs in inlet.chunks(BATCH)])
+
+
+def _right(model: nn.Sequential, validation: Inlet) -> int:
+    return int((answered(model, validation) == validation.labels).sum())

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import InvalidValue, shown
+from hebblab.evaluation import checks
+
+_HAIR = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +47,12 @@ def reliability(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Reliab
 
     >>> probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
     >>> round(reliability(probabilities, torch.tensor([0, 1, 1]), bins=5).error, 4)
-    0.3333
+    0.2
     """
-    if probabilities.ndim != 2 or len(probabilities) != len(labels) or len(labels) == 0:
-        raise InvalidValue(
-            f"Probabilities are rows (samples, classes), one for each label, not "
-            f"{tuple(probabilities.shape)} for {len(labels)} labels."
-        )
+    given = checks.rows("Probabilities", probabilities)
+    checks.labelled(labels, len(given), given.shape[1])
+    if len(given) == 0:
+        raise InvalidValue("Calibration needs at least one answer.")
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
         raise InvalidValue(f"bins is a whole number from 1, not {shown(bins)}.")
     exact = probabilities.double()
@@ -92,7 +94,8 @@ def error_interval(
 
 
 def _bin(sure: Tensor, bins: int) -> Tensor:
-    return torch.ceil(sure * bins).long().sub_(1).clamp_(0, bins - 1)
+    # A probability on a bin's edge, as float32 has it, is a hair above.
+    return torch.ceil((sure - _HAIR) * bins).long().sub_(1).clamp_(0, bins - 1)
 
 
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:

@@ -20,11 +20,13 @@ class Verdict:
         answers: int64 (scored,), the class of each image.
         low: Place of the weakest penalty chosen.
         high: Place of the strongest; another where parts of the images chose for each other.
+        strong: bool (scored,), the images answered under the strongest.
     """
 
     answers: Tensor
     low: int
     high: int
+    strong: Tensor
 
 
 class Chooser:
@@ -50,12 +52,18 @@ class Chooser:
         first = PENALTIES.index(path.penalties[0])
         if split != "validation":
             place = best(right)
-            answers = self._guesses(path, split)[place]
-            return Verdict(answers, first + place, first + place)
+            answers = self.answers(path, place)
+            strong = torch.ones(len(answers), dtype=torch.bool)
+            return Verdict(answers, first + place, first + place, strong)
         half = self._half
         ours, theirs = best(right[:, ~half]), best(right[:, half])
         answers = torch.where(half, guesses[ours], guesses[theirs])
-        return Verdict(answers, first + min(ours, theirs), first + max(ours, theirs))
+        strong = half if ours >= theirs else ~half
+        return Verdict(answers, first + min(ours, theirs), first + max(ours, theirs), strong)
+
+    def answers(self, path: RidgePath, place: int) -> Tensor:
+        """Answer for the images scored under one penalty of the path, by its place."""
+        return self._guesses(path, self._terms.split)[place]
 
     @cached_property
     def _half(self) -> Tensor:

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from hebblab.errors import InvalidValue
+from hebblab.errors import InvalidValue, shown
+from hebblab.evaluation import checks
 
 
 def treves_rolls(activity: Tensor) -> tuple[float, float]:
@@ -22,7 +23,7 @@ def treves_rolls(activity: Tensor) -> tuple[float, float]:
         activity: (samples, units), at least 0, at least two of each.
 
     Raises:
-        InvalidValue: A negative entry, or too few samples or units.
+        InvalidValue: An entry that is negative or not finite, or too few samples or units.
 
     >>> lifetime, population = treves_rolls(torch.eye(4))
     >>> round(lifetime, 6), round(population, 6)
@@ -50,13 +51,16 @@ def hoyer(x: Tensor) -> float:
         x: (d,) or (rows, d), d at least 2, of any sign: weights or codes.
 
     Raises:
-        InvalidValue: d is below 2.
+        InvalidValue: d is below 2, or a number is not finite.
 
     >>> hoyer(torch.tensor([0.0, 3.0, 0.0, 0.0]))
     1.0
     >>> round(hoyer(torch.ones(2, 9)), 6)
     0.0
     """
+    if not isinstance(x, Tensor) or x.ndim == 0:
+        raise InvalidValue(f"Sparseness is of a tensor (d,) or (rows, d), not {shown(x)}.")
+    checks.finite(x)
     rows = x.double().reshape(1, -1) if x.ndim == 1 else x.double().flatten(1)
     size = rows.shape[1]
     if size < 2:
@@ -73,25 +77,33 @@ def selectivity(activity: Tensor, labels: Tensor, classes: int) -> Tensor:
     r"""Return each unit's class selectivity, 0 (all classes alike) to 1 (one class), (units,).
 
     \((\mu_{max} - \mu_{rest}) / (\mu_{max} + \mu_{rest})\) of its mean activity by class, where
-    the rest is the mean over the other classes. A unit that never answers has 0.
+    the rest is the mean over the other classes that have samples. A unit that never answers has 0,
+    and so has each where all samples are of one class.
 
     Source: Morcos et al., ICLR 2018.
 
     Args:
         activity: (samples, units), at least 0.
         labels: int64 (samples,).
-        classes: Number of classes, at least 2.
+        classes: Number of classes.
+
+    Raises:
+        InvalidValue: As for `treves_rolls`, or labels that do not fit.
 
     >>> activity = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
     >>> selectivity(activity, torch.tensor([0, 1]), 2)
     tensor([1., 0.], dtype=torch.float64)
     """
     _check(activity)
-    counts = torch.bincount(labels, minlength=classes).clamp_min(1)
+    checks.labelled(labels, len(activity), classes)
+    counts = torch.bincount(labels, minlength=classes)
     sums = torch.zeros(classes, activity.shape[1], dtype=torch.float64, device=activity.device)
-    means = sums.index_add_(0, labels, activity.double()) / counts[:, None]
+    sums.index_add_(0, labels, activity.double())
+    means = sums[counts > 0] / counts[counts > 0, None]
+    if len(means) < 2:
+        return torch.zeros_like(means[0])
     best = means.amax(dim=0)
-    rest = (means.sum(dim=0) - best) / (classes - 1)
+    rest = (means.sum(dim=0) - best) / (len(means) - 1)
     whole = best + rest
     return torch.where(whole > 0, (best - rest) / torch.where(whole > 0, whole, 1.0), 0.0)
 
@@ -167,7 +179,8 @@ def _unbiased(a: Tensor, b: Tensor) -> float:
 
 
 def _check(activity: Tensor) -> None:
-    if activity.ndim != 2 or min(activity.shape) < 2:
+    checks.finite(checks.rows("A code", activity))
+    if min(activity.shape) < 2:
         raise InvalidValue(
             f"A code is (samples, units), at least two of each, not {tuple(activity.shape)}."
         )

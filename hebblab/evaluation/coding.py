@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from hebblab.evaluation.comparison import student_quantile
 
 _SAMPLES = 1000
 _PARTS = 10
+_SHUFFLES = 5
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ def statistics(features: Features, labels: Tensor, classes: int) -> list[Statist
     active, class selectivity (the mean over units) and the winner's information about the class in
     bits need a code that is nowhere negative; Hoyer's sparseness, the winners' entropy (1 is
     even) and the effective rank (exp of the entropy of the singular values, Roy and Vetterli 2007)
-    do not. Intervals leave out a tenth of the images at a time.
+    do not. Intervals leave out a tenth of the images at a time. Many units tell something of the
+    class by chance: beside the winner's information stands what the same winners tell of shuffled
+    labels.
 
     Args:
         features: At least 20 of them.
@@ -77,14 +80,32 @@ def statistics(features: Features, labels: Tensor, classes: int) -> list[Statist
         else _jackknife(measure, of, count)
         for measure, of in answering.items()
     ]
-    return found + [_jackknife(measure, of, count) for measure, of in signed.items()]
+    found += [_jackknife(measure, of, count) for measure, of in signed.items()]
+    by_chance = f"{_chance(winners, own, code.shape[1], classes):.3g} bits by chance"
+    return [
+        replace(one, note=by_chance) if "information" in one.measure and not one.note else one
+        for one in found
+    ]
+
+
+def _chance(winners: Tensor, labels: Tensor, units: int, classes: int) -> float:
+    """Return what winners tell of labels that they have nothing to do with, the mean of some."""
+    generator = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(len(labels), generator=generator) for _ in range(_SHUFFLES)]
+    told = [win_information(winners, labels[order], units, classes) for order in orders]
+    return math.fsum(told) / _SHUFFLES
 
 
 def _jackknife(measure: str, of: Callable[[Tensor], float], count: int) -> Statistic:
     everything = torch.arange(count)
     value = of(everything)
+    if math.isnan(value):
+        return _undefined(measure, "no unit answers")
     # Every tenth image, so that a set sorted by class leaves out some of each.
     left = [of(everything[everything % _PARTS != part]) for part in range(_PARTS)]
+    if any(math.isnan(one) for one in left):
+        numbers = (value, math.nan, math.nan, count)
+        return Statistic(measure, numbers, "none", "without a tenth of the images no unit answers")
     mean = math.fsum(left) / _PARTS
     spread = math.sqrt((_PARTS - 1) / _PARTS * math.fsum((one - mean) ** 2 for one in left))
     half = student_quantile(0.975, _PARTS - 1) * spread

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from hebblab.errors import InvalidValue, shown
+from hebblab.evaluation.checks import whole
 
 _CERTAIN = 0.05  # the level of every interval and every word here
 
@@ -24,7 +25,10 @@ def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
     >>> round(mean, 3), round(low, 4), round(high, 4)
     (0.91, 0.8852, 0.9348)
     """
-    numbers = [float(value) for value in values]
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError):
+        numbers = []
     if not numbers or not all(math.isfinite(number) for number in numbers):
         raise InvalidValue(
             f"An interval needs at least one run, each with a finite number, not {shown(values)}."
@@ -101,11 +105,12 @@ def mcnemar(only_a: int, only_b: int) -> float:
         only_b: Images that only the second gets right.
 
     Raises:
-        InvalidValue: A count is negative.
+        InvalidValue: A count is negative, or no whole number.
 
     >>> round(mcnemar(5, 15), 4)
     0.0414
     """
+    only_a, only_b = whole("A count", only_a), whole("A count", only_b)
     if only_a < 0 or only_b < 0:
         raise InvalidValue(f"Counts are at least 0, not {shown(only_a)} and {shown(only_b)}.")
     n, fewer = only_a + only_b, min(only_a, only_b)
@@ -120,16 +125,24 @@ def mcnemar(only_a: int, only_b: int) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values of several comparisons with one baseline, adjusted for their number.
 
+    A value that is NaN, as of too few runs, stays so and counts for none.
+
     Source: Holm 1979.
+
+    Raises:
+        InvalidValue: One is no probability.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
-    adjusted = [0.0] * len(p_values)
+    known = [place for place, one in enumerate(p_values) if not math.isnan(one)]
+    wrong = [p_values[place] for place in known if not 0 <= p_values[place] <= 1]
+    if wrong:
+        raise InvalidValue(f"A p-value is from 0 to 1, not {shown(wrong[0])}.")
+    adjusted = [math.nan] * len(p_values)
     running = 0.0
-    for rank, place in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[place]))
+    for rank, place in enumerate(sorted(known, key=lambda place: p_values[place])):
+        running = max(running, min(1.0, (len(known) - rank) * p_values[place]))
         adjusted[place] = running
     return adjusted
 

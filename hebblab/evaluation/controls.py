@@ -16,7 +16,8 @@ from hebblab.evaluation.kmeans import learned_by_kmeans
 from hebblab.evaluation.working import digest
 from hebblab.training.features import FeaturePath, feature_path
 
-CONTROLS = ("pixels", "random", "pca", "kmeans", "backprop", *vae.FORMS)
+TRAINED = ("backprop", *vae.FORMS)
+CONTROLS = ("pixels", "random", "pca", "kmeans", *TRAINED)
 _START = "normal(0, 1/sqrt(fan_in))"
 _SAMPLES = 20_000
 
@@ -174,6 +175,10 @@ class Controls:
                 self.unit_norm,
             )
         return self._of_trained("backprop", learned, backprop.NOTE)
+
+    def end_to_end(self, split: str) -> Tensor:
+        """Return what the network of "backprop", once made, takes a split for, int64 (images,)."""
+        return backprop.answered(self._trained["backprop"], self.inlet(split))
 
     def _autoencoder(self, name: str, learned: Representation, report: Part) -> Representation:
         form = vae.FORMS[name]

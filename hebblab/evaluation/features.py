@@ -14,12 +14,14 @@ from hebblab.data import Images, as_floats
 from hebblab.data.images import Inputs
 from hebblab.errors import InvalidValue
 from hebblab.evaluation.working import digest
+from hebblab.nn import PatchConv2d, RePU
 from hebblab.nn.initial import draw_
 from hebblab.training.features import FeaturePath
 
 WIDEST = 8192  # features of one image; wider maps are averaged down
 _ACTIVATIONS = 8 << 20  # values of the largest activation held at once: 32 MiB
 _CALIBRATION = 512  # images that batch-norm statistics are taken from
+_PATCHES = 100_000  # that whitening is fitted to, at the most
 
 Start = str | Callable[[Tensor, torch.Generator], object]
 
@@ -77,7 +79,8 @@ class Extractor:
         path: The way, whose modules are copied and left alone.
         training: Images that batch-norm statistics come from.
         redraw: Where the layers' weights start, by name, if they are to be drawn at random; a
-            bias becomes zero.
+            bias becomes zero, and nothing that was learnt stays: no adaptive threshold, and no
+            whitening of patches that came from learnt features.
         generator: Of the drawing.
         device: Where the features are computed; by default where the modules are.
 
@@ -102,6 +105,9 @@ class Extractor:
             assert generator is not None
             for place, name in path.learned.items():
                 _draw(self._modules[place], redraw[name], generator)
+            for module in self._modules.modules():
+                if isinstance(module, RePU):
+                    module.thresholds = None
         try:
             largest, self.shape = self._measure(training.spread(1))
         except RuntimeError as error:
@@ -115,6 +121,8 @@ class Extractor:
         if self._side is not None:
             self.width = self.shape[0] * self._side[0] * self._side[1]
         self._calibrate(training)
+        if redraw is not None:
+            self._whiten_anew(sorted(path.learned)[1:], training, generator)
 
     @cached_property
     def identity(self) -> str:
@@ -156,6 +164,20 @@ class Extractor:
             values = module(values)
             largest = max(largest, values.numel())
         return largest, tuple(values.shape[1:])
+
+    def _whiten_anew(
+        self, deep: list[int], training: Inlet, generator: torch.Generator | None
+    ) -> None:
+        """Fit the whitening of deep layers' patches to what those layers are given now."""
+        for place in deep:
+            conv = self._modules[place]
+            if not isinstance(conv, PatchConv2d) or conv.matrix is None:
+                continue
+            assert generator is not None
+            parts = torch.split(training.spread(_CALIBRATION), self._chunk)
+            given = torch.cat([self._modules[:place](part.to(self.device)) for part in parts])
+            conv.fit_patches(given, generator, _PATCHES, conv.epsilon)
+            self._calibrate(training)
 
     def _calibrate(self, training: Inlet) -> None:
         norms = [

@@ -4,6 +4,7 @@ import math
 from typing import Self
 
 from hebblab.errors import InvalidValue, shown
+from hebblab.evaluation.checks import whole
 
 _Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
@@ -14,12 +15,13 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     Source: Wilson, Journal of the American Statistical Association, 1927.
 
     Raises:
-        InvalidValue: `n` is below 1, or `successes` is not from 0 to `n`.
+        InvalidValue: `n` is below 1, `successes` is not from 0 to `n`, or one is no whole number.
 
     >>> low, high = wilson(932, 1000)
     >>> round(low, 3), round(high, 3)
     (0.915, 0.946)
     """
+    successes, n = whole("successes", successes), whole("n", n)
     if not (n >= 1 and 0 <= successes <= n):
         raise InvalidValue(
             f"A share needs n of at least 1 and successes from 0 to n, not {shown(successes)} "

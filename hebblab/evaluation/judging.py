@@ -12,10 +12,10 @@ from torch import Tensor
 from hebblab.evaluation.cache import Features
 from hebblab.evaluation.calibration import Reliability, error_interval, reliability
 from hebblab.evaluation.choosing import Chooser
-from hebblab.evaluation.coding import statistics
+from hebblab.evaluation.coding import Statistic, statistics
 from hebblab.evaluation.comparison import student_interval
 from hebblab.evaluation.controls import Representation
-from hebblab.evaluation.few_labels import Asked, label_grid
+from hebblab.evaluation.few_labels import Asked, Grid, label_grid
 from hebblab.evaluation.intervals import Score
 from hebblab.evaluation.neighbours import class_means, knn_predict, ncm_predict, retrieved
 from hebblab.evaluation.readout import Readout, fit_softmax_
@@ -23,7 +23,6 @@ from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, solve_few
 from hebblab.evaluation.robustness import NOISE, OCCLUSION
 from hebblab.evaluation.rows import Row
 from hebblab.evaluation.standard import Standard
-from hebblab.evaluation.subsets import words
 from hebblab.evaluation.terms import Terms
 
 NEIGHBOURS = (1, 10)
@@ -45,7 +44,7 @@ class Judge:
         self.subsets: dict[str, tuple[float, ...]] = {}
         self.reliability: Reliability | None = None
         self._chooser = Chooser(self._features, terms)
-        self._readout: Readout | None = None
+        self._frozen: tuple[Readout, Readout, Tensor] | None = None
         self._softmax: Readout | None = None
         self._chosen = ""
 
@@ -57,6 +56,9 @@ class Judge:
         """
         kinds = {one.kind for one in wanted}
         found: dict[str, list[Row]] = {}
+        if kinds != {"code"}:
+            # Features that no probe could learn from are refused before one of them answers.
+            _ = self._standard
         if kinds & {"linear", "few", "noise", "occlusion", "confusion"}:
             found = self._linear([one for one in wanted if one.kind == "few"], kinds - {"few"})
         makers: dict[str, Callable[[], list[Row]]] = {
@@ -100,26 +102,28 @@ class Judge:
         began = time.perf_counter()
         whole = bool(kinds & {"linear", "noise", "occlusion", "confusion"})
         primal = len(self.train) >= self.train.width
-        answers, moments = label_grid(
+        terms = self._terms
+        grid = label_grid(
             self.train,
             self._labels,
             self._standard,
-            self._terms.classes,
+            terms.classes,
             few,
-            self._chooser.judge,
-            self._terms.seed,
-            self._terms.sampling,
+            self._chooser,
+            terms.seed,
+            terms.sampling,
             whole and primal,
-            self._terms.report.part,
+            terms.report.part,
+            terms.within,
         )
         seconds = time.perf_counter() - began
-        found = {one.name: [self._over_subsets(one, answers[one.name], seconds)] for one in few}
+        found = {one.name: self._over_subsets(one, grid, seconds) for one in few}
         if whole:
-            path = self._whole(moments)
+            path = self._whole(grid.moments)
             verdict = self._chooser.judge(path)
             self.answers["linear"] = verdict.answers
-            strong = verdict.high
-            self._readout = path.readout(strong)
+            weak, strong = path.readout(verdict.low), path.readout(verdict.high)
+            self._frozen = weak, strong, verdict.strong
             chosen = sorted({PENALTIES[verdict.low], PENALTIES[verdict.high]})
             self._chosen = "λ = " + " and ".join(f"{one:g}" for one in chosen)
             seconds = time.perf_counter() - began
@@ -129,21 +133,20 @@ class Judge:
 
     def _whole(self, moments: Moments | None) -> RidgePath:
         if moments is not None:
-            return moments.solve()
+            return moments.solve(standard=self._standard)
         rows = self.train.whole()
         labels = self._labels.to(rows.device)
         return solve_few(rows, labels, self._terms.classes, self._standard)
 
-    def _over_subsets(self, one: Asked, answers: list[Tensor], seconds: float) -> Row:
-        labels = self._terms.labels
-        shares = [float((answer == labels).double().mean()) for answer in answers]
-        self.subsets[one.name] = tuple(shares)
-        mean, low, high = student_interval(shares)
-        size = words(one.share, one.per_class, self._terms.sampling)
-        note = f"{size}, {len(shares)} subsets"
-        kind = f"Student's t over {len(shares)} subsets"
-        row = self._row(one.name, (mean, low, high, len(shares)), interval=kind, note=note)
-        return replace(row, seconds=seconds)
+    def _over_subsets(self, one: Asked, grid: Grid, seconds: float) -> list[Row]:
+        terms = self._terms
+        if one.draws > 1:
+            self.subsets[one.name] = grid.shares(one.name, terms.labels)
+        else:
+            self.answers[one.name] = grid.answers(one.name)[0]
+        choosing = len(terms.dataset.validation)
+        rows = self._told(one.name, grid.statistics(one, terms.labels, terms.sampling, choosing))
+        return [replace(row, seconds=seconds) for row in rows]
 
     def _by_softmax(self) -> list[Row]:
         readout = self._softmax_readout()
@@ -200,13 +203,20 @@ class Judge:
 
     def _worsened(self, kind: str, levels: Sequence[float]) -> list[Row]:
         terms, found = self._terms, []
-        assert self._readout is not None
+        assert self._frozen is not None
+        weak, strong, by_strong = self._frozen
+        # Each image under the penalty that its clean copy was answered under.
+        used = [
+            one for one, count in ((weak, ~by_strong), (strong, by_strong)) if bool(count.any())
+        ]
         clean = float((self.answers["linear"] == terms.labels).double().mean())
         for rank, level in enumerate(levels):
             terms.report.part(rank, len(levels))
             inlet = terms.controls.entering(terms.worsened(kind, level))
             chunks = self._of.extractor.all(inlet, lambda _done, _total: None)
-            answers = torch.cat([self._readout.predict(chunk).cpu() for chunk in chunks])
+            told = [torch.stack([one.predict(chunk).cpu() for one in used]) for chunk in chunks]
+            each = torch.cat(told, dim=1)
+            answers = torch.where(by_strong, each[-1], each[0])
             name = f"σ = {level:g}" if kind == "noise" else f"side {100 * level:g} %"
             row = self._accuracy(kind, answers, measure=f"accuracy, {name}")
             kept = f"{100 * row.value / clean:.0f} % of clean" if clean else ""
@@ -225,10 +235,7 @@ class Judge:
         return [self._row("calibration", numbers, "calibration error", kind, note)]
 
     def _code(self) -> list[Row]:
-        found = statistics(self.scored, self._terms.labels, self._terms.classes)
-        return [
-            self._row("code", one.numbers, one.measure, one.interval, one.note) for one in found
-        ]
+        return self._told("code", statistics(self.scored, self._terms.labels, self._terms.classes))
 
     def _per_class(self) -> list[Row]:
         labels, answers, found = self._terms.labels, self.answers["linear"], []
@@ -260,6 +267,9 @@ class Judge:
     def _of_score(self, probe: str, score: Score, note: str = "", measure: str = "") -> Row:
         numbers = (float(score), score.low, score.high, score.n)
         return self._row(probe, numbers, measure or "accuracy", note=note)
+
+    def _told(self, probe: str, found: Sequence[Statistic]) -> list[Row]:
+        return [self._row(probe, one.numbers, one.measure, one.interval, one.note) for one in found]
 
     def _row(
         self,

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue, shown
-from hebblab.nn import LayerView, PatchConv2d, RePU
+from hebblab.nn import LayerView, PatchConv2d
+from hebblab.nn.activations import ACTIVATIONS
 
 _ITERATIONS = 20
 _STILL = 1e-4  # relative fall of the distance below which the centres have settled
@@ -169,7 +170,7 @@ def learned_by_kmeans(
     """
     made = nn.Sequential()
     for place, module in enumerate(modules):
-        if isinstance(module, _ACTIVATIONS):
+        if isinstance(module, ACTIVATIONS):
             continue
         new: nn.Module = copy.deepcopy(module).eval()
         if place in learned:
@@ -221,18 +222,3 @@ def _given(
         chosen = torch.randperm(len(rows), generator=generator)[: _SAMPLES * len(part) // count]
         found.append(rows[chosen.to(rows.device)])
     return torch.cat(found)
-
-
-_ACTIVATIONS = (
-    RePU,
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Softplus,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Hardtanh,
-)

@@ -68,23 +68,24 @@ def linear_readout(
 
 
 def _ridge(features: Tensor, labels: Tensor, classes: int, penalty: float | None) -> Readout:
-    standard = Standard.of([features])
     if len(features) < features.shape[1]:
+        standard = Standard.of([features])
         if penalty is None and (parts := _held_out(labels)) is not None:
             fitted, held = parts
             path = solve_few(features[fitted], labels[fitted], classes, standard)
             penalty = _chosen(path, features[held], labels[held])
         given = (penalty or 0.1,)
         return solve_few(features, labels, classes, standard, given).readout(0)
-    moments = Moments(standard, classes)
     if penalty is None and (parts := _held_out(labels)) is not None:
         fitted, held = parts
-        moments.add(features[fitted], labels[fitted])
-        penalty = _chosen(moments.solve(), features[held], labels[held])
-        moments.add(features[held], labels[held])
-    else:
-        moments.add(features, labels)
-    return moments.solve((penalty or 0.1,)).readout(0)
+        most = Moments.of(features[fitted], labels[fitted], classes)
+        moments, some, own = Moments(most.near, classes), features[held], labels[held]
+        moments.add(some, own)
+        moments += most
+        standard = moments.standard
+        penalty = _chosen(most.solve(standard=standard), some, own)
+        return moments.solve((penalty,), standard).readout(0)
+    return Moments.of(features, labels, classes).solve((penalty or 0.1,)).readout(0)
 
 
 def _softmax(features: Tensor, labels: Tensor, classes: int, penalty: float | None) -> Readout:
@@ -122,6 +123,8 @@ def _check(features: object, labels: object) -> None:
         raise InvalidValue("features must be a floating tensor (samples, features).")
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.ndim != 1:
         raise InvalidValue("labels must be an int64 tensor (samples,), counted from 0.")
+    if features.shape[1] == 0:
+        raise InvalidValue("A readout needs at least one feature.")
     if len(features) != len(labels) or len(labels) == 0:
         raise InvalidValue(
             f"Each row of features needs its label: there are {len(features):,} rows and "

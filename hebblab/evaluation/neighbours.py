@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import InvalidValue, shown
+from hebblab.evaluation import checks
 
 _CHUNK = 4_000_000  # similarities held at once
 
@@ -51,10 +52,14 @@ def knn_predict(
         classes: Number of classes.
         k: Neighbours asked.
 
+    Raises:
+        InvalidValue: The shapes do not fit, or k or a label does not.
+
     >>> gallery = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
     >>> knn_predict(torch.tensor([[0.5, 0.6]]), gallery, torch.tensor([0, 0, 1]), 2, k=3)
     tensor([0])
     """
+    checks.labelled(labels, len(gallery), classes)
     near = labels[nearest_neighbours(queries, gallery, k)]
     votes = torch.zeros(len(queries), classes, dtype=torch.float64, device=near.device)
     # Less than a vote in all, and more for the nearer: it decides among equals only.
@@ -67,8 +72,9 @@ def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Return the mean features of each class, (classes, features).
 
     Raises:
-        InvalidValue: A class has no sample.
+        InvalidValue: A class has no sample, or labels do not fit.
     """
+    checks.labelled(labels, len(checks.rows("features", features)), classes)
     counts = torch.bincount(labels, minlength=classes)
     if bool((counts == 0).any()):
         empty = (counts == 0).nonzero().flatten().tolist()
@@ -83,8 +89,13 @@ def ncm_predict(queries: Tensor, means: Tensor) -> Tensor:
     >>> ncm_predict(torch.tensor([[0.2, 0.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
     tensor([0])
     """
-    # ‖x - m‖² less ‖x‖², which is the same for every class.
-    return (queries @ means.T - 0.5 * means.square().sum(dim=1)).argmax(dim=1)
+    # ‖x - m‖² less ‖x‖², which is the same for every class; around the middle, or far from zero
+    # digits are lost.
+    checks.finite(checks.rows("Queries", queries, means.shape[1]))
+    middle = means.mean(dim=0)
+    near = means - middle
+    scores = (queries - middle) @ near.T - 0.5 * near.square().sum(dim=1)
+    return checks.finite(scores).argmax(dim=1)
 
 
 def retrieval(
@@ -130,11 +141,11 @@ def retrieved(
     See `retrieval`, whose two numbers are their means.
     """
     _check(queries, gallery, k)
-    if len(query_labels) != len(queries) or len(gallery_labels) != len(gallery):
-        raise InvalidValue(
-            f"Each row needs its label: there are {len(query_labels)} for {len(queries)} queries "
-            f"and {len(gallery_labels)} for {len(gallery)} rows of the gallery."
-        )
+    checks.labelled(query_labels, len(queries))
+    checks.labelled(gallery_labels, len(gallery))
+    # Around the middle, or far from zero digits are lost; distances are the same.
+    middle = gallery.mean(dim=0)
+    gallery = gallery - middle
     half = 0.5 * gallery.square().sum(dim=1)
     ranks = torch.arange(1, k + 1, dtype=torch.float64, device=gallery.device)
     precisions, averages = [], []
@@ -142,7 +153,7 @@ def retrieved(
     for chunk, wanted in zip(
         torch.split(queries, size), torch.split(query_labels, size), strict=True
     ):
-        best = _stable_best(chunk @ gallery.T - half, k)
+        best = _stable_best(checks.finite((chunk - middle) @ gallery.T - half), k)
         relevant = (gallery_labels[best] == wanted[:, None]).double()
         in_all = (gallery_labels == wanted[:, None]).sum(dim=1).clamp_max(k)
         gained = (relevant * relevant.cumsum(dim=1) / ranks).sum(dim=1)
@@ -165,6 +176,9 @@ def _where(found: Tensor) -> Iterator[int]:
 
 
 def _unit(rows: Tensor) -> Tensor:
+    # Of squares of large numbers nothing is left in the floats; by the largest first, all is.
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    rows = rows / torch.where(largest > 0, largest, 1)
     length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     return rows / torch.where(length > 0, length, 1)
 
@@ -174,7 +188,9 @@ def _rows(gallery: int) -> int:
 
 
 def _check(queries: Tensor, gallery: Tensor, k: int) -> None:
-    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1]:
+    for what, given in (("Queries", queries), ("The gallery", gallery)):
+        checks.finite(checks.rows(what, given))
+    if queries.shape[1] != gallery.shape[1]:
         raise InvalidValue(
             f"Queries and gallery are rows of as many features each, not {tuple(queries.shape)} "
             f"and {tuple(gallery.shape)}."

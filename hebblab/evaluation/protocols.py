@@ -2,30 +2,29 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from hebblab.data import Dataset, Vectors
+from hebblab.data import Dataset
 from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.evaluation.cache import MEMORY, FeatureCache
 from hebblab.evaluation.calibration import Reliability
-from hebblab.evaluation.controls import CONTROLS, Controls, Representation
+from hebblab.evaluation.checks import whole
+from hebblab.evaluation.controls import TRAINED, Controls, Representation
 from hebblab.evaluation.features import Start
-from hebblab.evaluation.few_labels import Asked, asked
+from hebblab.evaluation.intervals import Score
 from hebblab.evaluation.judging import Judge
+from hebblab.evaluation.planning import SPLITS, Plan, planned
 from hebblab.evaluation.results import Evaluation, Place
 from hebblab.evaluation.rows import Row
 from hebblab.evaluation.subjects import Subject
-from hebblab.evaluation.subsets import subset
+from hebblab.evaluation.subsets import SAMPLINGS
 from hebblab.evaluation.terms import Terms
 from hebblab.evaluation.working import Progress, Report, flushed_denormals
 from hebblab.evaluation.working import threads as using
-from hebblab.training.features import feature_path
 from hebblab.version import __version__
-
-_SPLITS = ("validation", "test")
 
 
 def evaluate(
@@ -40,6 +39,7 @@ def evaluate(
     cancel: Callable[[], bool] | None = None,
     *,
     sampling: str = "stratified",
+    validation: str = "images",
     random_weights: Start | Mapping[str, Start] | None = None,
     centre: Tensor | None = None,
     memory: int = MEMORY,
@@ -70,8 +70,9 @@ def evaluate(
 
     Controls: "pixels" (the inputs), "random" (same shape, activation and start), "pca" (as many
     components as features), "kmeans" (as many centres as units, triangle), "backprop" (same shape
-    trained end to end on all labels), "vae" and "vae-lagani" (same shape as the encoder of an
-    autoencoder, well-posed and as Lagani et al. published it).
+    trained end to end on all labels; what that network itself answers is a row "end to end"),
+    "vae" and "vae-lagani" (same shape as the encoder of an autoencoder, well-posed and as Lagani
+    et al. published it).
 
     Args:
         model: A `torch.nn.Sequential`, or a `Session`, which brings its data set, centre and
@@ -85,6 +86,9 @@ def evaluate(
         progress: Called as (done, total, text), done rising to total.
         cancel: Asked often; once it returns True, `CancelledError` is raised.
         sampling: Of few labels: "stratified", or "random" as in Lagani et al. 2022.
+        validation: What chooses the penalty of few labels: "images", all validation images, which
+            are many more labels; or "within-labels", five folds within the subset. Then a second
+            number says, paired by subset, what the validation images would have gained.
         random_weights: How random weights are drawn, as for `linear_probe`; by default as the
             session's layers started, or N(0, 1/fan-in).
         centre: The mean image, where the network learned from images less that.
@@ -94,9 +98,10 @@ def evaluate(
         threads: Torch's threads meanwhile; None leaves them.
 
     Raises:
-        UnknownName: There is no such layer, probe, control or split.
+        UnknownName: There is no such layer, probe, control, split, sampling or validation.
         InvalidValue: The network does not fit the data; a split is too small for its classes;
-            fewer labels than classes; features that are constant or not finite.
+            fewer labels than classes; features that are constant or not finite; a seed or a
+            number of threads that is none.
         DataUnavailable: Features do not fit on the disk.
         concurrent.futures.CancelledError: `cancel` returned True.
 
@@ -109,8 +114,13 @@ def evaluate(
     np.True_
     """
     began = time.perf_counter()
+    seed = whole("seed", seed)
+    if sampling not in SAMPLINGS:
+        raise unknown("sampling", sampling, SAMPLINGS)
+    if threads is not None and whole("threads", threads) < 1:
+        raise InvalidValue(f"threads is a whole number from 1, not {shown(threads)}.")
     subject = Subject(model, dataset, centre, random_weights)
-    plan = planned(subject.network, subject.dataset, layers, probes, controls, split)
+    plan = planned(subject.network, subject.dataset, layers, probes, controls, split, validation)
     keeping = FeatureCache(memory, dtype) if cache is None else cache
     opened = subject.opened(count=split == "test")
     try:
@@ -128,42 +138,6 @@ def evaluate(
     return table.finished(opened, time.perf_counter() - began)
 
 
-class Plan(NamedTuple):
-    """What an evaluation will do: probes, controls and layers by name."""
-
-    probes: list[Asked]
-    controls: list[str]
-    layers: list[str]
-
-
-def planned(
-    network: nn.Module,
-    dataset: Dataset,
-    layers: str | Sequence[str] | None = None,
-    probes: str | Sequence[str] = ("linear",),
-    controls: str | Sequence[str] = ("pixels", "random"),
-    split: str = "validation",
-) -> Plan:
-    """Return what `evaluate` would do, or refuse it as `evaluate` would, before anything is done.
-
-    Raises:
-        UnknownName: There is no such layer, probe, control or split.
-        InvalidValue: A split is too small for its classes, or a probe does not suit the data.
-    """
-    if split not in _SPLITS:
-        raise unknown("split to score", split, _SPLITS)
-    wanted = [asked(name) for name in _names("probes", probes)]
-    if not wanted:
-        raise InvalidValue("An evaluation needs at least one probe, such as probes=['linear'].")
-    beside = _names("controls", controls)
-    for name in beside:
-        if name not in CONTROLS:
-            raise unknown("control", name, CONTROLS)
-    chosen = _layers(network, layers)
-    _check(dataset, split, wanted)
-    return Plan(wanted, beside, chosen)
-
-
 class _Table:
     """The rows while they are found."""
 
@@ -177,7 +151,7 @@ class _Table:
         cache: FeatureCache,
     ) -> None:
         self._subject, self._split, self._seed = subject, split, seed
-        self._wanted, self._beside, self._layers = plan
+        self._wanted, self._beside, self._layers, self._within = plan
         self._sampling, self._cache = sampling, cache
         self._rows: list[Row] = []
         self._answers: dict[Place, Tensor] = {}
@@ -196,9 +170,8 @@ class _Table:
         controls = Controls(
             subject.network, subject.dataset, self._seed, subject.centre, subject.starts
         )
-        terms = Terms(
-            subject.dataset, self._split, self._seed, self._sampling, controls, self._cache, report
-        )
+        given = (subject.dataset, self._split, self._seed, self._sampling)
+        terms = Terms(*given, controls, self._cache, report, self._within)
         learned = [controls.learned(layer) for layer in self._layers]
         for one in learned:
             self._judge(one, terms)
@@ -207,20 +180,39 @@ class _Table:
                 report.stage(f"{name}: making it")
                 report.part(0, 1)
                 self._judge(controls.make(name, one, report.part), terms)
+            if name == "backprop":
+                self._end_to_end(controls, terms)
         report.finish()
+
+    def _end_to_end(self, controls: Controls, terms: Terms) -> None:
+        """Add what the network of the control answers by itself."""
+        began = time.perf_counter()
+        answers = controls.end_to_end(self._split)
+        self._answers["backprop", "", "end to end"] = answers
+        found = Score.of(int((answers == terms.labels).sum()), len(answers))
+        note = "its epoch chosen on these images" if self._split == "validation" else ""
+        seconds = time.perf_counter() - began
+        told = ("backprop", "", "end to end", float(found), found.low, found.high, found.n)
+        self._rows.append(Row(*told, seconds, note=note))
 
     def _judge(self, representation: Representation, terms: Terms) -> None:
         judge = Judge(representation, terms)
-        rows = judge.rows(self._wanted)
-        self._rows += rows
         place = (representation.name, representation.layer)
+        try:
+            rows = judge.rows(self._wanted)
+        except InvalidValue as error:
+            raise InvalidValue(f"{' at '.join(filter(None, place))}: {error}") from error
+        self._rows += rows
         self._answers.update({(*place, probe): one for probe, one in judge.answers.items()})
         self._subsets.update({(*place, probe): one for probe, one in judge.subsets.items()})
         several = len(self._layers) > 1 and representation.layer
         name = representation.name
         key = f"{name}@{representation.layer}" if several else name
-        if representation.note:
-            self._notes[key] = representation.note
+        note = representation.note
+        if self._split == "validation" and name in TRAINED:
+            note += "; these images chose its epoch"
+        if note:
+            self._notes[key] = note
         if judge.reliability is not None:
             self._reliability[key] = judge.reliability
 
@@ -234,7 +226,7 @@ class _Table:
             opened,
             dataset.name,
             dataset.fingerprint,
-            {name: len(getattr(dataset, name)) for name in ("train", *_SPLITS)},
+            {name: len(getattr(dataset, name)) for name in ("train", *SPLITS)},
             dataset.classes,
             self._seed,
             subject.step,
@@ -247,45 +239,3 @@ class _Table:
             self._answers,
             self._subsets,
         )
-
-
-def _names(what: str, given: object) -> list[str]:
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise InvalidValue(f"{what} is a list of names, not {shown(given)}.")
-    return list(dict.fromkeys(names))
-
-
-def _layers(network: nn.Module, layers: object) -> list[str]:
-    if layers is None:
-        return [feature_path(network).layer]
-    names = _names("layers", layers)
-    if not names:
-        raise InvalidValue("layers names at least one layer, or is None for the last one.")
-    return [feature_path(network, name).layer for name in names]
-
-
-def _check(dataset: Dataset, split: str, wanted: Sequence[Asked]) -> None:
-    """Refuse splits that no number could be trusted of, before anything is computed."""
-    classes = len(dataset.classes)
-    missing = torch.bincount(dataset.train.labels.cpu(), minlength=classes) == 0
-    if bool(missing.any()):
-        names = [dataset.classes[place] for place in missing.nonzero().flatten().tolist()]
-        raise InvalidValue(
-            f"The training images hold none of class {shown(names[0])}"
-            f"{'' if len(names) == 1 else f' and {len(names) - 1} more'}, so no readout can "
-            "learn it."
-        )
-    for name in dict.fromkeys(("validation", split)):
-        count = len(getattr(dataset, name))
-        if count < 2 * classes:
-            raise InvalidValue(
-                f"The {name} split has {count:,} images for {classes:,} classes, too few to "
-                "choose or to score by: it needs at least two a class."
-            )
-    for one in wanted:
-        if one.kind == "occlusion" and isinstance(dataset.train, Vectors):
-            raise InvalidValue("Only images can be occluded; these inputs are plain vectors.")
-        if one.kind == "few":
-            # The first subset is as large as the others.
-            subset(dataset.train.labels, one.share, one.per_class, classes=classes)

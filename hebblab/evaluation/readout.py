@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import InvalidValue
+from hebblab.evaluation import checks
 from hebblab.evaluation.intervals import Score
 from hebblab.evaluation.standard import Standard, parts
 
@@ -39,8 +40,13 @@ class Readout:
     penalty: float = PENALTY
 
     def predict(self, features: Tensor) -> Tensor:
-        """Return the class of each row of `features` (samples, features), int64 (samples,)."""
-        return self._scores(features).argmax(0)
+        """Return the class of each row of `features` (samples, features), int64 (samples,).
+
+        Raises:
+            InvalidValue: They are as wide as no feature it was fitted on, or not finite.
+        """
+        # Several times faster than argmax across so few classes.
+        return self._scores(features).max(0).indices
 
     def probabilities(self, features: Tensor) -> Tensor:
         """Return the probability of each class, (samples, classes).
@@ -66,7 +72,9 @@ class Readout:
 
     def _scores(self, features: Tensor) -> Tensor:
         folded = self.weights * self.scale
-        return torch.mm(folded, features.T).add_((self.bias - folded @ self.mean)[:, None])
+        ready = checks.rows("features", features, len(self.mean)).to(folded.dtype)
+        scores = torch.mm(folded, ready.T).add_((self.bias - folded @ self.mean)[:, None])
+        return checks.finite(scores)
 
     def correct(self, features: Tensor, labels: Tensor) -> int:
         """Return how many rows of `features` get their own label."""

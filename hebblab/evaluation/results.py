@@ -129,7 +129,24 @@ class Evaluation:
                 found[self._key(representation, layer)] = table
         return found
 
-    def compare(self, a: str, b: str, probe: str = "linear") -> Comparison:
+    def answers(self, a: str = "learned", probe: str = "linear") -> Tensor:
+        """Return the class that each scored image was taken for, int64 (images,).
+
+        Args:
+            a: As for `compare`.
+            probe: "linear", "softmax", "knn" or "ncm".
+
+        Raises:
+            UnknownName: There is no such representation, or no such probe was made.
+        """
+        place = self._find(a, probe)
+        if place not in self._answers:
+            raise unknown("probe of single images", probe, {key[2] for key in self._answers})
+        return self._answers[place].long()
+
+    def compare(
+        self, a: str, b: str, probe: str = "linear", against: str | None = None
+    ) -> Comparison:
         """Compare two representations on what both were scored on.
 
         Over images: the difference of their accuracies with an interval from the differences image
@@ -140,6 +157,7 @@ class Evaluation:
             a: "learned", the name of a control, or either "@" a layer where several were judged.
             b: The other.
             probe: One that both were judged by: "linear", "softmax", "linear@…", "knn" or "ncm".
+            against: The probe of `b` where it is another one, such as "end to end" of "backprop".
 
         Raises:
             UnknownName: There is no such representation, or no such probe was made.
@@ -150,7 +168,13 @@ class Evaluation:
         >>> found.compare("learned", "pixels").verdict
         'worse'
         """
-        one, other = self._find(a, probe), self._find(b, probe)
+        one, other = self._find(a, probe), self._find(b, against or probe)
+        b = b if against is None else f"{b}, {against}"
+        if (one in self._subsets) != (other in self._subsets):
+            raise InvalidValue(
+                f"{probe!r} is a mean over subsets of labels and {against!r} is not, or the other "
+                "way round: they share nothing that could be paired."
+            )
         if one in self._subsets:
             own, others = self._subsets[one], self._subsets[other]
             difference, low, high = paired_difference(own, others)
@@ -229,8 +253,9 @@ class Evaluation:
         return "\n".join(lines)
 
     def _key(self, representation: str, layer: str) -> str:
-        layers = {row.layer for row in self.rows if row.representation == representation}
-        return representation if len(layers) < 2 else f"{representation}@{layer}"
+        rows = (row for row in self.rows if row.representation == representation)
+        several = len({row.layer for row in rows if row.layer}) > 1
+        return f"{representation}@{layer}" if several and layer else representation
 
     def _find(self, name: str, probe: str) -> Place:
         places = [*self._answers, *self._subsets]
@@ -238,7 +263,15 @@ class Evaluation:
         if probe not in probes:
             raise unknown("comparable probe in this evaluation", probe, probes)
         known = {self._key(*place[:2]): place for place in places if place[2] == probe}
-        known.update({f"{place[0]}@{place[1]}": place for place in known.values() if place[1]})
+        layers = {row.layer for row in self.rows if row.layer}
+        # What belongs to no layer, such as the inputs, goes beside every one.
+        known.update(
+            {
+                f"{place[0]}@{layer}": place
+                for place in list(known.values())
+                for layer in ([place[1]] if place[1] else layers)
+            }
+        )
         if name not in known:
             several = [key for key in known if key.startswith(f"{name}@")]
             if several:

@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import InvalidValue
+from hebblab.evaluation import checks
 from hebblab.evaluation.readout import Readout
-from hebblab.evaluation.standard import NOT_FINITE, Standard
+from hebblab.evaluation.standard import NOT_FINITE, Standard, near
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
-CHUNK = 4096  # rows of one product
-_BLOCK = 256  # columns of one product: what lies below the diagonal's blocks is never computed
+_ROWS = 4096  # of one product
+_BLOCK = 256  # columns of one product, at the most: what lies below these blocks is left out
 _EXACT = 4096  # features up to which equations are solved in float64
+_SCORED = 1 << 18  # scores that stay in a core's cache while the best is looked for
 
 
 class RidgePath(NamedTuple):
@@ -35,15 +37,18 @@ class RidgePath(NamedTuple):
         """Return each readout's class of each row (samples, features), int64 (penalties, samples).
 
         Raises:
-            InvalidValue: A feature is not finite.
+            InvalidValue: A feature is not finite, or there are more or fewer than were fitted on.
         """
         mean, scale = self.standard
         folded = (self.weights * scale).flatten(0, 1)
-        offset = self.bias.flatten() - folded @ mean
-        scores = torch.addmm(offset[:, None], folded, features.T)
-        if not bool(torch.isfinite(scores.sum())):
-            raise InvalidValue(NOT_FINITE)
-        return scores.view(*self.bias.shape, len(features)).argmax(dim=1)
+        offset = (self.bias.flatten() - folded @ mean)[:, None]
+        found = []
+        ready = checks.rows("features", features, len(mean))
+        for rows in torch.split(ready, max(1, _SCORED // len(folded))):
+            scores = checks.finite(torch.addmm(offset, folded, rows.T.to(folded.dtype)))
+            # Several times faster than argmax across so few classes.
+            found.append(scores.view(*self.bias.shape, len(rows)).max(dim=1).indices)
+        return torch.cat(found, dim=1)
 
     def readout(self, place: int) -> Readout:
         """Return the readout of one penalty."""
@@ -59,49 +64,82 @@ class Moments:
     Sums of disjoint samples add up (`+=`), so that a subset costs its own samples only.
 
     Args:
-        standard: What the features are standardised by.
+        near: (features,), a point that features are taken from so that no digits are lost, such as
+            their mean; sums that are to add up share it.
         classes: Number of classes.
     """
 
-    def __init__(self, standard: Standard, classes: int) -> None:
-        width, device = len(standard.mean), standard.mean.device
-        self.standard = standard
-        self._squares = torch.zeros(width, width, dtype=torch.float64, device=device)
-        self._sums = torch.zeros(classes, width, dtype=torch.float64, device=device)
-        self.counts = torch.zeros(classes, dtype=torch.int64, device=device)
+    def __init__(self, near: Tensor, classes: int) -> None:
+        self.near = near
+        # On the right of the features stand the classes, so that one product sums both.
+        size = (len(near), len(near) + classes)
+        self._squares = torch.zeros(size, dtype=torch.float64, device=near.device)
+        self.counts = torch.zeros(classes, dtype=torch.int64, device=near.device)
+
+    @classmethod
+    def of(cls, features: Tensor, labels: Tensor, classes: int) -> "Moments":
+        """Return the sums over samples; see `add`."""
+        moments = cls(near(features), classes)
+        moments.add(features, labels)
+        return moments
 
     @property
     def samples(self) -> int:
         """How many samples were added."""
         return int(self.counts.sum())
 
+    @property
+    def standard(self) -> Standard:
+        """What brings the samples added to mean 0 and deviation 1.
+
+        Raises:
+            InvalidValue: No sample was added, or no feature varies.
+        """
+        squares = self._squares.diagonal()
+        return Standard.from_sums(self.near, self.samples, self._sums.sum(dim=1), squares)
+
+    @property
+    def _sums(self) -> Tensor:
+        """By class, (features, classes)."""
+        return self._squares[:, len(self.near) :]
+
     def add(self, features: Tensor, labels: Tensor) -> None:
         """Add samples: features (samples, features), labels int64 (samples,).
 
         Raises:
-            InvalidValue: A feature is not finite.
+            InvalidValue: A feature is not finite; nothing is added.
         """
-        classes, width = self._sums.shape
-        for rows, own in zip(torch.split(features, CHUNK), torch.split(labels, CHUNK), strict=True):
-            ready = self.standard.applied(rows)
-            truth = torch.zeros(classes, len(own), dtype=ready.dtype, device=ready.device)
-            truth.scatter_(0, own[None], 1.0)
-            sums = truth @ ready
-            if not bool(torch.isfinite(sums.sum())):
-                raise InvalidValue(NOT_FINITE)
-            self._sums += sums
-            self.counts += torch.bincount(own, minlength=classes)
-            for first in range(0, width, _BLOCK):
-                last = min(first + _BLOCK, width)
-                self._squares[first:last, first:] += ready[:, first:last].T @ ready[:, first:]
+        width, classes = len(self.near), len(self.counts)
+        size, block = min(len(features), _ROWS), min(_BLOCK, -(-width // 2))
+        ready = features.new_empty(size, width + classes)
+        found = torch.zeros_like(self._squares)
+        for rows, own in zip(torch.split(features, size), torch.split(labels, size), strict=True):
+            part = ready[: len(rows)]
+            torch.sub(rows, self.near, out=part[:, :width])
+            part[:, width:].zero_().scatter_(1, own[:, None], 1.0)
+            for first in range(0, width, block):
+                last = min(first + block, width)
+                found[first:last, first:] += part[:, first:last].T @ part[:, first:]
+        if not bool(torch.isfinite(found[:, width:].sum())):
+            raise InvalidValue(NOT_FINITE)
+        self._squares += found
+        self.counts += torch.bincount(labels, minlength=classes)
 
     def __iadd__(self, other: "Moments") -> "Moments":
         self._squares += other._squares
-        self._sums += other._sums
         self.counts += other.counts
         return self
 
-    def solve(self, penalties: Sequence[float] = PENALTIES) -> RidgePath:
+    def __sub__(self, other: "Moments") -> "Moments":
+        """Return the sums over samples that the other does not hold; this one holds all of its."""
+        left = Moments(self.near, len(self.counts))
+        left._squares = self._squares - other._squares
+        left.counts = self.counts - other.counts
+        return left
+
+    def solve(
+        self, penalties: Sequence[float] = PENALTIES, standard: Standard | None = None
+    ) -> RidgePath:
         r"""Return the readouts that minimise \(\frac1n \|XW^\top + c - Y\|^2 + \lambda \|W\|^2\).
 
         Y is one-hot, and the offset c is not penalised. One Cholesky factor a penalty: eight of
@@ -109,22 +147,28 @@ class Moments:
 
         Args:
             penalties: λ, each above 0, in units of a standardised feature's variance.
+            standard: What the features are standardised by; by default the samples' own.
+
+        Raises:
+            InvalidValue: By default, as for `standard`.
         """
-        classes, width = self._sums.shape
-        samples = self.samples
-        mean, share = self._sums.sum(dim=0) / samples, self.counts.double() / samples
+        standard = self.standard if standard is None else standard
+        width, classes = len(self.near), len(self.counts)
+        samples, scale = self.samples, standard.scale.double()
+        mean, share = self._sums.sum(dim=1) / samples, self.counts.double() / samples
         dtype = torch.float64 if width <= _EXACT else torch.float32
-        covariance = self._squares.triu()
-        covariance += covariance.triu(1).T
-        covariance = covariance.div_(samples).sub_(torch.outer(mean, mean)).to(dtype)
-        wanted = (self._sums / samples - torch.outer(share, mean)).T.to(dtype)
+        covariance = torch.addr(self._squares[:, :width], mean, mean, beta=1 / samples, alpha=-1)
+        covariance.mul_(torch.outer(scale, scale)).triu_()
+        covariance = covariance.add_(covariance.triu(1).T).to(dtype)
+        wanted = torch.addr(self._sums, mean, share, beta=1 / samples, alpha=-1)
+        wanted = wanted.mul_(scale[:, None]).to(dtype)
         diagonal = covariance.diagonal().clone()
         weights = wanted.new_empty(len(penalties), classes, width)
         for place, penalty in enumerate(penalties):
             factor = _factor(covariance, diagonal, penalty)
             weights[place] = torch.cholesky_solve(wanted, factor).T
-        bias = share - weights.double() @ mean
-        return RidgePath(tuple(penalties), weights.float(), bias.float(), self.standard)
+        bias = share - weights.double() @ ((self.near + mean - standard.mean) * scale)
+        return RidgePath(tuple(penalties), weights.float(), bias.float(), standard)
 
 
 def solve_few(

@@ -32,6 +32,8 @@ def noisy(images: Inputs, deviation: float, seed: int = 0) -> Inputs:
     0.1
     """
     _between("The deviation of noise", deviation, 0, 10)
+    if not isinstance(images, Images | Vectors):
+        raise InvalidValue(f"Noise is added to Images or Vectors, not {shown(images, 40)}.")
     generator = torch.Generator().manual_seed(seed)
     if isinstance(images, Vectors):
         noise = torch.randn(images.values.shape, generator=generator)
@@ -67,6 +69,11 @@ def occluded(images: Inputs, side: float, training: Inputs, seed: int = 0) -> Im
     height, width = pixels.shape[2:]
     edge = round(side * min(height, width))
     filling = _bytes(training)
+    if filling.shape != pixels.shape[1:]:
+        raise InvalidValue(
+            f"What fills the square are images of {tuple(filling.shape)}, and those to occlude are "
+            f"of {tuple(pixels.shape[1:])}."
+        )
     rows = torch.arange(height)
     columns = torch.arange(width)
     generator = torch.Generator().manual_seed(seed)

@@ -41,24 +41,42 @@ class Standard(NamedTuple):
             InvalidValue: No sample, features that are not finite, or none that varies.
         """
         count = 0
-        near = sums = squares = torch.zeros(())
+        point = sums = squares = torch.zeros(0)
         for chunk in chunks:
             if len(chunk) == 0 or chunk.shape[1] == 0:
                 continue
             if count == 0:
-                near = chunk[:_NEAR].mean(dim=0)
-                sums = torch.zeros(len(near), dtype=torch.float64, device=near.device)
+                point = near(chunk)
+                sums = torch.zeros(len(point), dtype=torch.float64, device=point.device)
                 squares = sums.clone()
             # Products with ones are the fastest sums.
             for part in parts(chunk):
-                apart = part - near
+                apart = part - point
                 ones = apart.new_ones(len(apart))
                 sums += ones @ apart
                 squares += ones @ apart.square_()
             count += len(chunk)
-        mean = near + sums / max(1, count)
-        if count == 0 or mean.numel() == 0:
+        return cls.from_sums(point, count, sums, squares, constant)
+
+    @classmethod
+    def from_sums(
+        cls, point: Tensor, count: int, sums: Tensor, squares: Tensor, constant: bool = False
+    ) -> "Standard":
+        """Return mean and scale of features, from sums over what they are apart from a point.
+
+        Args:
+            point: (features,), near to all of them.
+            count: How many samples.
+            sums: (features,), float64.
+            squares: (features,), float64.
+            constant: Take features none of which varies, too.
+
+        Raises:
+            InvalidValue: As for `of`.
+        """
+        if count == 0 or len(point) == 0:
             raise InvalidValue("A readout needs at least one sample and one feature.")
+        mean = point + sums / count
         deviation = (squares / count - (sums / count).square()).clamp_min(0).sqrt()
         if not bool(torch.isfinite(deviation).all()):
             raise InvalidValue(NOT_FINITE)
@@ -79,6 +97,11 @@ class Standard(NamedTuple):
         """Standardise features in place."""
         for part in parts(features):
             part.sub_(self.mean).mul_(self.scale)
+
+
+def near(features: Tensor) -> Tensor:
+    """Return a point near to all rows (samples, features): the mean of the first."""
+    return features[:_NEAR].mean(dim=0)
 
 
 def parts(rows: Tensor) -> Iterable[Tensor]:

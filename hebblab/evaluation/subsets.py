@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.evaluation.checks import labelled, whole
 
 SUBSETS = 5
-_SAMPLINGS = ("stratified", "random")
+SAMPLINGS = ("stratified", "random")
 
 
 def subset(
@@ -48,12 +49,15 @@ def subset(
     >>> len(rows), torch.bincount(labels[rows]).tolist()
     (10, [5, 5])
     """
-    if sampling not in _SAMPLINGS:
-        raise unknown("sampling", sampling, _SAMPLINGS)
+    if sampling not in SAMPLINGS:
+        raise unknown("sampling", sampling, SAMPLINGS)
     if (share is None) == (per_class is None):
         raise InvalidValue("Say either share= or per_class=.")
     if type(number) is not int or not 0 <= number < SUBSETS:
         raise InvalidValue(f"number goes from 0 to {SUBSETS - 1}, not {shown(number)}.")
+    seed = whole("seed", seed)
+    if len(labelled(labels, None, classes)) == 0:
+        raise InvalidValue("There is no label to choose from.")
     classes = int(labels.max()) + 1 if classes is None else classes
     counts = torch.bincount(labels, minlength=classes)
     wanted = _wanted(counts, share, per_class)

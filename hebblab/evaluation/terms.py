@@ -24,6 +24,7 @@ class Terms:
         controls: Gives inputs as they enter the network.
         cache: Keeps features.
         report: Progress, and where work is cancelled.
+        within: Whether few labels choose their penalty by themselves.
     """
 
     dataset: Dataset
@@ -33,6 +34,7 @@ class Terms:
     controls: Controls
     cache: FeatureCache
     report: Report
+    within: bool = False
     worse: dict[tuple[str, float], Inputs] = field(default_factory=dict)
 
     @property

@@ -1,6 +1,7 @@
 """Variational autoencoders with a network as their encoder: as published, and well-posed."""
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ EPOCHS = 20
 BATCH = 64
 _FALLING = 10  # epoch after which the published learning rate is halved each time
 
-_PUBLISHED = ", as published it does not train this network"
+_PUBLISHED = ": as published it does not train this network"
 
 Part = Callable[[float, float], None]
 
@@ -50,6 +51,8 @@ FORMS = {
 
 class Autoencoder(nn.Module):
     """The way to a network's features, a latent, and the same way backwards.
+
+    What is reconstructed is what the first layer is given: inputs after whatever prepares them.
 
     Args:
         modules: The encoder; trained as it is.
@@ -82,6 +85,7 @@ class Autoencoder(nn.Module):
                 self._steps.append((module, before))
         self._decoder = decoder
         self._end = shapes[-1]
+        self._preparing = list(itertools.takewhile(_prepares, modules))
 
     def forward(self, inputs: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Return reconstructions, and each sample's divergence from the prior in nats.
@@ -119,6 +123,8 @@ class Autoencoder(nn.Module):
     def loss(self, inputs: Tensor, generator: torch.Generator | None) -> Tensor:
         """Return the negative evidence bound in the form's own units, a mean over samples."""
         output, divergence = self(inputs, generator)
+        for module in self._preparing:
+            inputs = module(inputs)
         error = (output - inputs).square()
         bound: Tensor
         if self._published:
@@ -168,6 +174,7 @@ def trained_as_encoder(
     report: Part,
     centre: Tensor | None = None,
     unit_norm: bool = False,
+    epochs: int | None = None,
 ) -> nn.Sequential:
     """Return a network of the same shape whose layers were an autoencoder's encoder.
 
@@ -186,10 +193,12 @@ def trained_as_encoder(
         report: Called as (done, total); what it raises ends the training.
         centre: Subtracted from each input.
         unit_norm: Whether inputs are brought to length one.
+        epochs: Other than 20.
 
     Raises:
         InvalidValue: The bound stopped being a number.
     """
+    epochs = EPOCHS if epochs is None else epochs
     with torch.inference_mode(False), torch.enable_grad():
         generator = torch.Generator().manual_seed(seed)
         model = drawn_anew(network, generator)
@@ -202,10 +211,10 @@ def trained_as_encoder(
             optimizer = torch.optim.Adam(auto.parameters(), lr=1e-3)
         batches = Batches(training, min(BATCH, len(training)), generator, centre)
         best, weights = math.inf, copy.deepcopy(model.state_dict())
-        for epoch in range(EPOCHS):
+        for epoch in range(epochs):
             auto.train()
             for done, (inputs, _) in enumerate(batches):
-                report(epoch + done / len(batches), EPOCHS)
+                report(epoch + done / len(batches), epochs)
                 optimizer.zero_grad()
                 auto.loss(ready(inputs, unit_norm), generator).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -214,14 +223,10 @@ def trained_as_encoder(
                     group["lr"] /= 2
             bound = _bound(auto, validation, seed)
             if not math.isfinite(bound):
+                why = _PUBLISHED if form.published else ""
                 raise InvalidValue(
-                    f"The autoencoder's bound is no number any more after epoch {epoch + 1}"
-                    + (
-                        ": as published it does not train this network; "
-                        if form.published
-                        else "; "
-                    )
-                    + "leave this control out."
+                    f"The autoencoder's bound is no number any more after epoch {epoch + 1}{why}; "
+                    "leave this control out."
                 )
             if bound < best:
                 best, weights = bound, copy.deepcopy(model.state_dict())
@@ -247,6 +252,12 @@ def _draw(auto: Autoencoder, generator: torch.Generator) -> None:
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 for parameter in module.parameters():
                     parameter.uniform_(-bound, bound, generator=generator)
+
+
+def _prepares(module: nn.Module) -> bool:
+    """Whether a module before all others changes inputs, and neither their form nor itself."""
+    others = nn.Linear | nn.Conv2d | nn.Flatten | nn.MaxPool2d | nn.AvgPool2d
+    return not isinstance(module, others | nn.modules.batchnorm._BatchNorm)
 
 
 def _transposed(layer: nn.Linear | nn.Conv2d) -> nn.Sequential:

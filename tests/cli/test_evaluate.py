@@ -72,6 +72,7 @@ def test_an_edited_runs_recipe_is_refused(command, tmp_path):
         (("--controls", "pixel"), 2, "Did you mean 'pixels'"),
         (("--layers", "hiden"), 2, "Did you mean 'hidden'"),
         (("--split", "tset"), 2, "Did you mean 'test'"),
+        (("--validation", "within-labels"), 2, "for probes of few labels"),
         (("--set", "delta=3"), 2, "from 0 to 2"),
         (("no.json",), 1, "could not be read"),
         (("mnist-hebb-explodes",), 1, "step"),

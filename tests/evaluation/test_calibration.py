@@ -57,8 +57,11 @@ def test_sure_and_right_has_no_error_and_sure_and_wrong_has_all():
         (torch.tensor([[2.0, 1.0]]), torch.tensor([0]), 15, "softmax"),
         (torch.tensor([[1.5, -0.5]]), torch.tensor([0]), 15, "softmax"),
         (torch.tensor([[torch.nan, 1.0]]), torch.tensor([0]), 15, "softmax"),
-        (torch.eye(2), torch.tensor([0]), 15, "for 1 labels"),
-        (torch.ones(0, 2), torch.ones(0), 15, "for 0 labels"),
+        (torch.eye(2), torch.tensor([0]), 15, "2 rows and 1 labels"),
+        (torch.ones(0, 2), torch.ones(0).long(), 15, "at least one answer"),
+        (torch.eye(2).numpy(), torch.tensor([0, 1]), 15, "floating tensor"),
+        (torch.eye(2), torch.tensor([0, 2]), 15, "from 0 to 1"),
+        (torch.eye(2), [0, 1], 15, "int64 tensor"),
         (torch.eye(2), torch.tensor([0, 1]), 0, "bins"),
         (torch.eye(2), torch.tensor([0, 1]), True, "bins"),
     ],
@@ -66,3 +69,13 @@ def test_sure_and_right_has_no_error_and_sure_and_wrong_has_all():
 def test_what_is_no_probability_is_refused(probabilities, labels, bins, said):
     with pytest.raises(InvalidValue, match=said):
         reliability(probabilities, labels, bins)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("bins", [5, 10, 15, 25, 100])
+def test_a_probability_on_an_edge_is_in_the_bin_below(bins, dtype):
+    upper = torch.arange(1, bins + 1) / torch.tensor(bins, dtype=dtype)
+    upper = upper[upper > 0.5]
+    found = reliability(torch.stack([upper, 1 - upper], 1), torch.zeros(len(upper)).long(), bins)
+    assert int(found.count.max()) == 1
+    assert found.count[-1] == 1

@@ -120,9 +120,33 @@ def test_codes_that_are_none_are_refused():
         treves_rolls(torch.tensor([[1.0, -1.0], [0.0, 1.0]]))
     with pytest.raises(InvalidValue, match="at least two of each"):
         treves_rolls(torch.ones(1, 4))
-    with pytest.raises(InvalidValue, match="at least two of each"):
+    with pytest.raises(InvalidValue, match="floating tensor"):
         selectivity(torch.ones(4), torch.zeros(4, dtype=torch.int64), 2)
     with pytest.raises(InvalidValue, match="same samples"):
         linear_cka(torch.ones(5, 2), torch.ones(4, 2))
     with pytest.raises(InvalidValue, match="at least 4"):
         linear_cka(torch.ones(3, 2), torch.ones(3, 2), debiased=True)
+
+
+def test_units_that_are_not_finite_are_refused_and_not_left_out():
+    broken = torch.tensor([[torch.nan, 1.0], [2.0, 0.0]])
+    labels = torch.tensor([0, 1])
+    for call in (
+        lambda: treves_rolls(broken),
+        lambda: hoyer(broken),
+        lambda: selectivity(broken, labels, 2),
+    ):
+        with pytest.raises(InvalidValue, match="not finite"):
+            call()
+    for wrong in (torch.tensor(3.0), [[1.0, 2.0]], None):
+        with pytest.raises(InvalidValue, match="of a tensor"):
+            hoyer(wrong)
+    with pytest.raises(InvalidValue, match="floating tensor"):
+        treves_rolls(torch.ones(2, 2).numpy())
+
+
+def test_a_class_without_samples_does_not_count():
+    activity = torch.tensor([[3.0, 1.0], [1.0, 1.0], [3.0, 1.0]])
+    labels = torch.tensor([0, 1, 0])
+    assert selectivity(activity, labels, 10).tolist() == [0.5, 0.0]
+    assert selectivity(activity, torch.zeros(3).long(), 10).tolist() == [0.0, 0.0]

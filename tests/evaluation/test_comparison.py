@@ -129,3 +129,25 @@ def test_holm_is_its_definition(p_values):
 def test_holm_on_its_usual_example():
     assert holm([0.01, 0.02, 0.03, 0.04]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
     assert holm([]) == []
+
+
+def test_what_is_no_p_value_is_refused_and_one_of_too_few_runs_left_alone():
+    found = holm([math.nan, 0.01, 0.04])
+    assert math.isnan(found[0])
+    assert found[1:] == pytest.approx([0.02, 0.04])
+    assert holm([0.01, math.nan, 0.04])[2] == pytest.approx(0.04)
+    for wrong in ([2, 0.1], [-0.1], [math.inf]):
+        with pytest.raises(InvalidValue, match="from 0 to 1"):
+            holm(wrong)
+
+
+@pytest.mark.parametrize("wrong", [[1, None], 5, ["a"], "", [math.inf]])
+def test_runs_that_are_no_numbers_are_refused(wrong):
+    with pytest.raises(InvalidValue, match="finite number"):
+        student_interval(wrong)
+
+
+def test_counts_are_whole():
+    for wrong in (1.5, "a", True, None):
+        with pytest.raises(InvalidValue, match="whole number"):
+            mcnemar(wrong, 2)

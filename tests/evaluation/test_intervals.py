@@ -49,3 +49,9 @@ def test_a_copied_score_keeps_its_interval(through):
     score = through(Score.of(3, 4))
     assert (float(score), score.n) == (0.75, 4)
     assert (score.low, score.high) == wilson(3, 4)
+
+
+def test_a_share_is_of_whole_numbers():
+    for wrong in (("a", 3), (1.5, 2), (1, 2.0), (True, 2)):
+        with pytest.raises(InvalidValue, match="whole number"):
+            wilson(*wrong)

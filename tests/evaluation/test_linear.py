@@ -104,3 +104,30 @@ def test_another_method_is_refused_with_the_nearest():
     readout = linear_readout(torch.rand(4, 2), torch.tensor([0, 1, 0, 1]))
     with pytest.raises(InvalidValue, match="2 rows and 3 labels"):
         readout.accuracy(torch.rand(2, 2), torch.tensor([0, 1, 0]))
+
+
+@pytest.mark.parametrize("method", ["ridge", "softmax"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_a_readout_reads_whatever_precision_it_was_given(method, dtype):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    features = torch.randn(60, 8, generator=generator) + 4 * torch.eye(3, 8)[labels]
+    features = features.to(dtype)
+    readout = linear_readout(features, labels, method, penalty=0.01)
+    assert readout.accuracy(features, labels) > 0.95
+    if method == "softmax":
+        assert torch.allclose(readout.probabilities(features).sum(1), torch.ones(60))
+
+
+def test_a_readout_refuses_what_it_was_not_fitted_on():
+    features = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(20) % 2
+    readout = linear_readout(features, labels, penalty=0.1)
+    with pytest.raises(InvalidValue, match="must have 4 features a row"):
+        readout.predict(features[:, :3])
+    with pytest.raises(InvalidValue, match="not finite"):
+        readout.predict(torch.full((2, 4), torch.nan))
+    with pytest.raises(InvalidValue, match="floating tensor"):
+        readout.predict(features.numpy())
+    with pytest.raises(InvalidValue, match="at least one feature"):
+        linear_readout(torch.zeros(10, 0), torch.arange(10) % 2)

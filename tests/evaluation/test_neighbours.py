@@ -132,5 +132,52 @@ def test_shapes_that_do_not_fit_are_refused():
         nearest_neighbours(torch.ones(1, 3), torch.ones(3, 2), 1)
     with pytest.raises(InvalidValue, match="no query"):
         nearest_neighbours(torch.ones(0, 2), torch.ones(3, 2), 1)
-    with pytest.raises(InvalidValue, match="needs its label"):
+    with pytest.raises(InvalidValue, match="3 rows and 1 labels"):
         retrieval(torch.ones(1, 2), torch.tensor([0]), torch.ones(3, 2), torch.tensor([0]), 1)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1000.0, -3e4])
+def test_nothing_is_lost_far_from_zero(offset):
+    generator = torch.Generator().manual_seed(0)
+    gallery, queries = (torch.randn(n, 20, generator=generator) + offset for n in (300, 100))
+    labels, wanted = (torch.randint(5, (n,), generator=generator) for n in (300, 100))
+    far = torch.cdist(queries.double(), gallery.double())
+    near = far.argsort(dim=1, stable=True)[:, :50]
+    relevant = (labels[near] == wanted[:, None]).double()
+    precision, _ = retrieval(queries, wanted, gallery, labels, 50)
+    assert precision == pytest.approx(float(relevant.mean()), abs=1e-3)
+    means = class_means(gallery, labels, 5)
+    exact = torch.cdist(queries.double(), means.double()).argmin(dim=1)
+    assert (ncm_predict(queries, means) == exact).double().mean() >= 0.97
+
+
+def test_what_is_not_finite_and_what_is_no_tensor_is_refused_in_a_sentence():
+    rows, labels = torch.ones(3, 2), torch.tensor([0, 1, 1])
+    broken = torch.tensor([[torch.nan, 1.0], [1.0, 1.0], [2.0, 1.0]])
+    for call in (
+        lambda: nearest_neighbours(broken, rows, 1),
+        lambda: knn_predict(rows, broken, labels, 2, 1),
+        lambda: retrieval(rows, labels, broken, labels, 1),
+        lambda: ncm_predict(broken, rows),
+    ):
+        with pytest.raises(InvalidValue, match="not finite"):
+            call()
+    with pytest.raises(InvalidValue, match="floating tensor"):
+        retrieval(rows.numpy(), labels, rows, labels, 1)
+    with pytest.raises(InvalidValue, match="3 rows and 2 labels"):
+        knn_predict(rows, rows, labels[:2], 2, 1)
+    with pytest.raises(InvalidValue, match="from 0 to 1"):
+        knn_predict(rows, rows, labels + 1, 2, 1)
+
+
+def test_huge_features_are_compared_by_angle_and_refused_where_distances_leave_the_floats():
+    generator = torch.Generator().manual_seed(0)
+    gallery, queries = (torch.randn(n, 6, generator=generator) for n in (40, 10))
+    usual = nearest_neighbours(queries, gallery, 5)
+    assert torch.equal(nearest_neighbours(queries * 1e30, gallery * 1e30, 5), usual)
+    assert torch.equal(nearest_neighbours(queries * 1e-30, gallery * 1e-30, 5), usual)
+    labels = torch.arange(40) % 4
+    with pytest.raises(InvalidValue, match="not finite"):
+        retrieval(queries * 1e30, labels[:10], gallery * 1e30, labels, 5)
+    with pytest.raises(InvalidValue, match="not finite"):
+        ncm_predict(queries * 1e30, gallery[:4] * 1e30)

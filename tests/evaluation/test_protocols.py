@@ -10,7 +10,15 @@ from torch import nn
 import hebblab as hl
 from hebblab.data import Dataset, Images, Vectors, as_floats
 from hebblab.errors import InvalidValue, UnknownName
-from hebblab.evaluation import FeatureCache, evaluate, linear_readout, protocols, subjects, wilson
+from hebblab.evaluation import (
+    FeatureCache,
+    evaluate,
+    judging,
+    linear_readout,
+    protocols,
+    subjects,
+    wilson,
+)
 from hebblab.evaluation.ridge import PENALTIES
 
 EVERY = [
@@ -47,7 +55,7 @@ def everything():
 def test_every_number_has_its_interval_and_its_n(everything):
     table = everything.table
     assert list(table.columns[:8]) == COLUMNS
-    assert set(table.probe) == set(EVERY)
+    assert set(table.probe) == {*EVERY, "end to end"}
     assert set(table.representation) == {"learned", *CONTROLS}
     undefined = table[table.value.isna()]
     assert set(undefined.note) <= {"the code has negative values"}
@@ -69,6 +77,22 @@ def test_each_layer_has_its_row_and_pixels_one(everything):
     layers = linear.groupby("representation").layer.apply(list).to_dict()
     assert layers.pop("pixels") == [""]
     assert all(found == ["hidden", "second"] for found in layers.values())
+
+
+def test_the_network_of_backprop_answers_by_itself_too(everything):
+    (row,) = [row for row in everything.rows if row.probe == "end to end"]
+    assert (row.representation, row.layer, row.n) == ("backprop", "", 90)
+    assert (row.low, row.high) == pytest.approx(wilson(round(row.value * 90), 90))
+    assert "chosen on these images" in row.note
+    answers = everything.answers("backprop", "end to end")
+    assert float((answers == everything._labels).double().mean()) == pytest.approx(row.value)
+    one = everything.compare("learned@hidden", "backprop", "linear", "end to end")
+    values = everything.table.query("representation == 'learned' and layer == 'hidden'")
+    linear = values.query("probe == 'linear'").value.item()
+    assert one.difference == pytest.approx(linear - row.value)
+    assert one.b == "backprop, end to end"
+    with pytest.raises(InvalidValue, match="share nothing"):
+        everything.compare("learned@hidden", "backprop", "linear@20%", "end to end")
 
 
 def test_confusion_is_that_of_the_answers(everything):
@@ -347,11 +371,66 @@ def test_features_that_are_no_numbers_are_refused(dataset, dense, probe):
         evaluate(dense, dataset, "hidden", probe, [])
 
 
-def test_features_that_are_constant_are_refused(dataset, dense):
-    with torch.no_grad():
-        dense.hidden.weight.fill_(-1)
-    with pytest.raises(InvalidValue, match="the same for every one of 90"):
-        evaluate(dense, dataset, "hidden", "linear", [])
+@pytest.mark.parametrize(
+    ("given", "error", "said"),
+    [
+        ({"seed": "a"}, InvalidValue, "seed must be a whole number, not 'a'"),
+        ({"seed": 1.5}, InvalidValue, "seed must be a whole number"),
+        ({"threads": 0}, InvalidValue, "threads is a whole number from 1, not 0"),
+        ({"sampling": "stratfied"}, UnknownName, "stratified"),
+    ],
+)
+def test_settings_are_checked_before_anything_is_drawn(dataset, dense, given, error, said):
+    with pytest.raises(error, match=said):
+        evaluate(dense, dataset, probes=["ncm"], controls=[], **given)
+
+
+@pytest.mark.parametrize("probe", ["linear", "softmax", "knn", "ncm", "retrieval", "calibration"])
+def test_constant_features_are_refused_by_every_probe_that_learns(dataset, dense, probe):
+    dense.hidden.weight.data.fill_(-1.0)
+    with pytest.raises(InvalidValue, match=r"learned at hidden: All .* features are the same"):
+        evaluate(dense, dataset, "hidden", [probe], [])
+
+
+def test_a_code_that_never_answers_has_no_numbers_and_says_why(dataset, dense):
+    dense.hidden.weight.data.fill_(-1.0)
+    table = evaluate(dense, dataset, probes=["code"], controls=[]).table.set_index("measure")
+    silent = table.loc[["lifetime sparseness", "population sparseness", "Hoyer sparseness"]]
+    assert silent.value.isna().all() and (silent.n == 0).all()
+    assert (silent.note == "no unit answers").all()
+
+
+def test_the_winners_information_stands_beside_what_chance_tells(everything):
+    table = everything.table
+    rows = table[
+        table.measure.str.startswith("winner's inf") & (table.representation == "backprop")
+    ]
+    for row in rows[rows.value > 0].itertuples():
+        assert 0 <= float(row.note.removesuffix(" bits by chance")) < row.value
+    assert (rows.value > 0).any()
+
+
+def test_worse_images_are_answered_under_the_penalty_of_their_clean_copies(everything):
+    """Where the noise is nothing, the answers are those for clean images."""
+    from tests.evaluation.conftest import fill, spots
+
+    sets = spots(300, 1), spots(90, 2), spots(60, 3)
+    dataset = Dataset("spots", *sets, ("top", "middle", "bottom"))
+    network = nn.Sequential()
+    network.add_module("flatten", nn.Flatten())
+    network.add_module("hidden", nn.Linear(81, 40, bias=False))
+    network.add_module("readout", nn.Linear(40, 3))
+    fill(network, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "NOISE", (0,))
+        found = evaluate(network, dataset, probes=["linear", "noise"], controls=["pixels"])
+    table = found.table.set_index(["representation", "probe"]).value
+    for name in ("learned", "pixels"):
+        assert table[name, "noise"] == table[name, "linear"]
+
+
+def test_pixels_go_beside_every_layer(everything):
+    assert everything.compare("learned@hidden", "pixels@hidden").b == "pixels@hidden"
 
 
 def test_a_session_brings_its_data_its_start_and_its_count(tmp_path):

@@ -21,6 +21,13 @@ def test_noise_has_the_deviation_asked_for_and_repeats():
     assert torch.equal(worse.labels, images.labels)
 
 
+def test_what_is_no_image_and_what_does_not_fit_is_refused():
+    with pytest.raises(InvalidValue, match="Images or Vectors"):
+        noisy(torch.zeros(2, 3), 0.1)
+    with pytest.raises(InvalidValue, match=r"\(1, 8, 8\).*\(1, 12, 12\)"):
+        occluded(grey(), 0.5, grey(size=8))
+
+
 def test_more_noise_is_the_same_noise_larger():
     low, high = (noisy(grey(), level).pixels.double() - 128 for level in (0.05, 0.1))
     assert float((high - 2 * low).abs().max()) <= 2

@@ -76,3 +76,17 @@ def test_subsets_that_cannot_be_are_refused(given, said):
         subset(uneven(), **given)
     with pytest.raises(UnknownName, match="sampling"):
         subset(uneven(), 0.1, sampling="stratifed")
+
+
+@pytest.mark.parametrize(
+    ("labels", "seed", "said"),
+    [
+        (torch.zeros(10), 0, "int64"),
+        (torch.zeros(5, 2).long(), 0, "int64"),
+        (torch.zeros(0).long(), 0, "no label"),
+        (uneven(), "a", "whole number"),
+    ],
+)
+def test_labels_and_seeds_that_are_none_are_refused(labels, seed, said):
+    with pytest.raises(InvalidValue, match=said):
+        subset(labels, per_class=1, seed=seed)
