@@ -2,16 +2,18 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import ClassVar
 
 from . import plotlyjs
 from .esm import css, esm
-from .panels.base import Header, Panel, Story
+from .panels.base import Header, Panel, Story, Tool
 from .panels.series import WINDOW
-from .parts import Event, Part, one_of, whole
+from .parts import Event, Part, one_of, whole, words
 from .theme import Spec
 
+TOOLS = ("measure", "cancel", "evaluation", "live-line")
 # A specification whose acknowledgement was lost does not silence its chart for good.
 PATIENCE = 10.0
 # One answer reaches every page of the kernel, however many ask.
@@ -27,7 +29,8 @@ class Chart(Part):
     Plotly.js. Every method may be called from any thread.
 
     Events: `hello`; `drawn`, the acknowledgement, with its `id`; `plotly`, when the page has
-    nobody else to get Plotly.js from; `cancel-probe`; `window`, which part of the run to show.
+    nobody else to get Plotly.js from; `cancel-probe`; `window`, which part of the run to show;
+    `tool`, a control at the chart that was used, with its value.
 
     Args:
         panel: What it shows.
@@ -48,6 +51,7 @@ class Chart(Part):
         "plotly": {},
         "cancel-probe": {},
         "window": {"value": one_of("all", "last")},
+        "tool": {"name": one_of(*TOOLS), "value": words},
     }
 
     def __init__(self, panel: Panel) -> None:
@@ -61,11 +65,15 @@ class Chart(Part):
         self._unsent = False
         self.latency = 0.0
         self._gave_plotly_at = -PLOTLY_PAUSE
+        self._tools: Sequence[Tool] = panel.tools(Story())
+        self._progress: float | None = None
+        self._status = ""
         self._show_header(panel.header(Story()))
         self.on_event(self._hear)
 
     def tell(self, story: Story) -> bool:
         """Show what the panel makes of this story; return whether a chart was sent now."""
+        self._tools = self.panel.tools(story)
         choice = story.window if self.panel.offers_window and story.step >= 2 * WINDOW else None
         self._show_header(self.panel.header(story), choice)
         return self.draw(self.panel.spec(story))
@@ -99,6 +107,17 @@ class Chart(Part):
         """
         self._show_header(Header(text, progress, cancel, status))
 
+    def arm(self, tools: Sequence[Tool], progress: float | None = None, status: str = "") -> None:
+        """Set the controls at the chart, and how far what they started is.
+
+        Args:
+            tools: Controls.
+            progress: Share done, 0 to 1; `None`: nothing is under way.
+            status: What is being done; it stands in the place of the subtitle.
+        """
+        self._tools, self._progress, self._status = tools, progress, status
+        self._show_header(None)
+
     def resend(self) -> None:
         """Send the newest specification again, whatever was acknowledged."""
         with self._guard:
@@ -121,6 +140,9 @@ class Chart(Part):
                 "waiting": panel.waiting,
                 "header": None if header is None else asdict(header),
                 "window": window,
+                "tools": [asdict(tool) for tool in self._tools],
+                "progress": self._progress,
+                "status": self._status,
             }
         )
 

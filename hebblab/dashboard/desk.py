@@ -20,6 +20,7 @@ from .runs import Runs
 TICK = 0.05
 BAR = 0.1  # seconds between status lines
 CHARTS = 0.5  # and between charts
+STUDY = 0.4  # and between looks at what the Probe screen measures
 _LOOK = 0.25  # and between looks whether a beat is due
 
 
@@ -51,7 +52,7 @@ class Desk:
         self._served = served
         self._clock = clock
         self._charts_at = 0.0
-        self._bar_at = 0.0
+        self._bar_at = self._study_at = 0.0
         self._inbox: deque[tuple[str, Event]] = deque()
         self._woken = threading.Condition()
         self._closing = False
@@ -82,6 +83,7 @@ class Desk:
             norm_p=rule.norm,
             rule_title=rule.title,
             noun=_noun(session),
+            live=hands.follower.line(),
         )
 
     def close(self) -> None:
@@ -100,8 +102,9 @@ class Desk:
             ("bar", self.parts.bar),
             ("controls", self.parts.controls),
             ("weights", self.parts.weights),
+            ("evaluation", self.parts.evaluation),
         ]
-        parts += [("chart", chart) for chart in self.parts.charts]
+        parts += [("chart", chart) for chart in (*self.parts.charts, *self.parts.plots)]
         for name, part in parts:
             part.on_event(partial(self._note, name))
 
@@ -158,7 +161,10 @@ class Desk:
     def _lively(self) -> bool:
         hands = self._hands
         return hands.pulse.present() and (
-            self.session.state == "running" or hands.probes.running or hands.screen.owes
+            self.session.state == "running"
+            or hands.probes.running
+            or hands.screen.owes
+            or hands.study.busy
         )
 
     def _hear(self, part: str, event: Event) -> None:
@@ -171,6 +177,8 @@ class Desk:
             self.parts.controls.show(self._controls())
         elif changed == "charts":
             self._draw_charts()
+        elif changed == "evaluation":
+            self._show_study()
 
     def _tick(self) -> None:
         hands, pulse, session = self._hands, self._hands.pulse, self.session
@@ -186,12 +194,20 @@ class Desk:
             return
         if session.state == "failed" and hands.error is None:
             hands.error = _failure(session)
-        hands.screen.show(session, hands.layer, session.reading(hands.layer))
+        if not hands.study.open:
+            hands.screen.show(session, hands.layer, session.reading(hands.layer))
         now = self._clock()
+        news = hands.study.tick(hands.layer)
         if now - self._bar_at >= BAR:
             self._bar_at = now
             self.parts.bar.show(self._bar())
-        if hands.probes.collect() or now - self._charts_at >= self._charts_pace():
+        if news or (hands.study.open and now - self._study_at >= STUDY):
+            self._show_study()
+        if (
+            hands.follower.follow(session, hands.layer)
+            or hands.probes.collect()
+            or now - self._charts_at >= self._charts_pace()
+        ):
             self._draw_charts()
 
     def _charts_pace(self) -> float:
@@ -207,11 +223,16 @@ class Desk:
         for chart in self.parts.charts:
             chart.tell(story)
 
+    def _show_study(self) -> None:
+        self._study_at = self._clock()
+        self._hands.study.show(self.session, self._hands.layer, _noun(self.session))
+
     def _show_all(self) -> None:
         hands, session = self._hands, self.session
         hands.screen.show(session, hands.layer, session.reading(hands.layer), whole=True)
         self.parts.bar.show(self._bar())
         self._draw_charts()
+        self._show_study()
 
     def _bar(self) -> dict[str, Any]:
         hands, session = self._hands, self.session

@@ -14,6 +14,7 @@ from .bar import Bar
 from .chart import Chart
 from .controls import Controls
 from .effects import Watcher
+from .evaluation import EvaluationPart, Follower, Study
 from .probes import Probes
 from .pulse import Pulse
 from .runs import Runs
@@ -34,6 +35,8 @@ class Parts:
     controls: Controls
     weights: Weights
     charts: tuple[Chart, ...]
+    evaluation: EvaluationPart
+    plots: tuple[Chart, ...]
 
 
 class Hands:
@@ -68,6 +71,8 @@ class Hands:
         self.effects = Watcher()
         self.probes = Probes()
         self.screen = Screen(parts.weights, clock)
+        self.study = Study(parts.evaluation, parts.plots)
+        self.follower = Follower()
 
     @property
     def session(self) -> Session:
@@ -89,6 +94,10 @@ class Hands:
                 self.pulse.painted()
             self.screen.hear(event)
             return ""
+        if part == "evaluation" and do != "layer":
+            return self._study(event)
+        if do == "tool":
+            return self._use(event["name"], event["value"])
         if do == "choose":
             return self._choose(event["what"], event["name"])
         if do in ("edit", "default"):
@@ -106,7 +115,10 @@ class Hands:
         elif do == "back":
             return self._begin_anew() if self.runs.back() else ""
         elif do == "layer":
-            return self._look_at(event["name"])
+            shown = self._look_at(event["name"])
+            if self.study.open:
+                self.study.hear(self.session, self.layer, event)
+            return shown
         elif do == "try":
             return self._choose("preset", "mnist-soft-wta")
         elif do == "picture":
@@ -129,6 +141,8 @@ class Hands:
     def close(self) -> None:
         """End the runs that are the Lab's own, and what is computed beside them."""
         self.screen.close()
+        self.study.close()
+        self.follower.close()
         self.probes.cancel()
         self.runs.close()
 
@@ -174,7 +188,7 @@ class Hands:
         return "all"
 
     def _restart(self, seed: int | None) -> None:
-        self.probes.forget()
+        self._forget_probes()
         self.effects.forget()
         self.session.restart(seed)
         self.screen.reset()
@@ -189,14 +203,36 @@ class Hands:
     def _begin_anew(self) -> str:
         """Show another run: nothing of the one before stays on the page."""
         self.layer = self.session.layers[0]
-        self.probes.forget()
+        self._forget_probes()
         self.effects.forget()
         self.screen.reset()
         self.error = self.refusal = None
-        self.notice = ""
+        self.notice = " ".join(self.session.notes)
         self.pulse.forget_rate()
         self.session.watch(PACE, self.layer)
         return "all"
+
+    def _forget_probes(self) -> None:
+        self.probes.forget()
+        self.study.forget()
+        self.follower.forget()
+
+    def _study(self, event: Event) -> str:
+        """Do what is asked on the Probe screen; the images wait until it is left."""
+        was = self.study.open
+        self.study.hear(self.session, self.layer, event)
+        if was and not self.study.open:
+            self.screen.keyframe()
+        return "all" if event["do"] == "hello" else "evaluation"
+
+    def _use(self, tool: str, value: str) -> str:
+        """Use a control at a chart."""
+        if tool == "live-line":
+            self.follower.choose(value)
+            return "charts"
+        if tool == "evaluation":
+            return self._study({"do": "open"})
+        return self._study({"do": tool, "name": value})
 
     def _look_at(self, layer: str) -> str:
         if layer not in self.session.layers or layer == self.layer:

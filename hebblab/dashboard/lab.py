@@ -15,6 +15,7 @@ from .bar import Bar
 from .chart import Chart
 from .controls import Controls
 from .desk import Desk, Parts
+from .evaluation import PLOTS, EvaluationPart
 from .layout import compose
 from .panels import PANELS
 from .theme import figure
@@ -60,9 +61,11 @@ class Lab:
             controls=Controls(),
             weights=Weights(),
             charts=tuple(Chart(panel()) for panel in PANELS),
+            evaluation=EvaluationPart(),
+            plots=tuple(Chart(plot()) for plot in PLOTS),
         )
         self._desk = Desk(session, owned, parts, served=bool(os.environ.get("HEBBLAB_SERVED")))
-        self._box = compose(parts.bar, parts.controls, parts.weights, parts.charts)
+        self._box = compose(parts)
         _labs.add(self)
 
     @property

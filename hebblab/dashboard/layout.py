@@ -1,32 +1,29 @@
-"""How the parts stand together: two boxes, and a grid that answers to the Lab's own width."""
+"""How the parts stand together: boxes, and a grid that answers to the Lab's own width."""
 
 from collections.abc import Sequence
 
 import ipywidgets
 
-from .bar import Bar
-from .controls import Controls
-from .weights import Weights
+from .hands import Parts
 
 
-def compose(
-    bar: Bar, controls: Controls, weights: Weights, charts: Sequence[ipywidgets.Widget]
-) -> ipywidgets.Box:
-    """Return the whole dashboard; `lab.css` arranges it.
+def compose(parts: Parts) -> ipywidgets.Box:
+    """Return the whole dashboard; `lab.css` arranges it, `evaluation.css` the Probe screen.
 
     The outer box is what container queries measure, so that a notebook's cell decides and not the
-    window; the inner box is the grid.
+    window; the inner box is the grid. The Probe screen stands in it beside the three columns, and
+    is seen in their place while it is open.
 
     Args:
-        bar: Transport, status, errors.
-        controls: Knobs and edits.
-        weights: Weight images and the chosen unit.
-        charts: The charts, in the order in which they stand.
+        parts: The widgets, charts in the order in which they stand.
     """
-    column = ipywidgets.Box(tuple(charts))
-    column.add_class("hl-charts")
-    grid = ipywidgets.Box((bar, controls, weights, column))
-    grid.add_class("hl-grid")
-    lab = ipywidgets.Box((grid,))
-    lab.add_class("hebblab-lab")
-    return lab
+    charts = _box("hl-charts", parts.charts)
+    study = _box("hl-study", (parts.evaluation, *parts.plots))
+    grid = _box("hl-grid", (parts.bar, parts.controls, parts.weights, charts, study))
+    return _box("hebblab-lab", (grid,))
+
+
+def _box(name: str, children: Sequence[ipywidgets.Widget]) -> ipywidgets.Box:
+    made = ipywidgets.Box(tuple(children))
+    made.add_class(name)
+    return made

@@ -118,7 +118,8 @@ window.tell = (name, content, ...buffers) => {
 """
 FRAME = """<div class="hebblab-lab"><div class="hl-grid"><div class="hl-bar"></div>
 <div class="hl-controls"></div><div class="hl-weights"></div>
-<div class="hl-charts"><div></div><div></div><div></div><div></div></div></div></div>"""
+<div class="hl-charts"><div></div><div></div><div></div><div></div></div>
+<div class="hl-study"><div class="hl-evaluation"></div></div></div></div>"""
 
 
 class Stage:
@@ -127,15 +128,16 @@ class Stage:
     def __init__(self, page):
         from hebblab.dashboard.bar import Bar
         from hebblab.dashboard.controls import Controls
+        from hebblab.dashboard.evaluation import EvaluationPart
         from hebblab.dashboard.weights import Weights
 
         self.page = page
-        self.parts = {part.name: part for part in (Bar, Controls, Weights)}
+        self.parts = {part.name: part for part in (Bar, Controls, Weights, EvaluationPart)}
         # The modules of a part are self-contained: nothing may be asked for from now on.
         page.unroute("http://lab.test/**")
         page.evaluate(MODEL + "null")
         page.evaluate("html => (document.body.innerHTML = html)", FRAME)
-        page.add_style_tag(content=Bar._css)
+        page.add_style_tag(content=Bar._css + EvaluationPart._css)
         page.evaluate("document.body.style.margin = 0")
 
     def mount(self, name, view):

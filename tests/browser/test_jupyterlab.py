@@ -212,8 +212,14 @@ def test_saved_and_reloaded_the_run_is_found_alive(book, notebook):
     assert len(json.dumps(saved["metadata"])) < 2000
     assert notebook.stat().st_size < 50_000
     step, entries = book.steps, book.log()
+    book.press("open-evaluation")
+    book.until("part('evaluation-table').innerText.includes('points')")
     book.page.reload(wait_until="commit")
     book.ready()
+    # The Probe screen was open: it is found open, with what was measured.
+    book.page.wait_for_selector(".hl-studying .hebblab-evaluation-table .hl-value")
+    book.until("document.querySelector('.hl-cell-pictures canvas').width > 100")
+    book.press("close-evaluation")
     book.drawn()
     book.until_steps(step + 1)
     assert book.log() == entries

@@ -281,6 +281,49 @@ def test_a_probe_shows_a_number_and_its_baselines(lab):
     assert lab.steps > step
 
 
+def test_the_probe_screen_says_what_the_features_are_worth_and_leads_back(lab):
+    lab.press("start")
+    lab.until_steps(30)
+    lab.pause()
+    held = lab.steps
+    lab.part("weights").locator("canvas").focus()
+    lab.keyboard.press("e")
+    lab.until("part('evaluation-table').innerText.includes('points')")
+    assert not lab.part("weights").is_visible() and lab.part("start").is_visible()
+    values = lab.part("evaluation-table").locator("tr[data-row=learned] .hl-value")
+    assert values.count() == 4
+    assert lab.page.locator(".hl-moment").inner_text() == f"at step {held}"
+    lab.page.locator("[data-row='3'][data-column='3']").click()
+    lab.until("document.querySelector('.hl-cell-pictures h3').innerText.startsWith('“3” named')")
+    pixels = "s => { const c = document.querySelector(s); return new Set(new Uint32Array("
+    pixels += "c.getContext('2d').getImageData(0, 0, c.width, c.height).data.buffer)).size }"
+    lab.until(f"({pixels})('.hl-cell-pictures canvas') > 20")
+    lab.until("document.querySelectorAll('.hl-near canvas').length === 2")
+    lab.until(f"({pixels})('.hl-near canvas') > 20")
+    assert lab.page.locator(".hl-near-names span").count() == 20
+    lab.part("evaluation-noise").locator(".hebblab-chart-tool").click()
+    lab.until("plot('evaluation-noise')?.data.includes('learned features')")
+    assert lab.page.evaluate("JSON.parse(plot('evaluation-noise').data).length") == 3
+    assert faults(lab.page, ".hebblab-lab") == {}
+    lab.press("step")
+    lab.until("document.querySelector('.hl-moment').innerText.includes('learned on')")
+    lab.keyboard.press("Escape")
+    lab.until("!part('lab').classList.contains('hl-studying')")
+    assert lab.page.evaluate("document.activeElement === part('open-evaluation')")
+    assert lab.part("weights").is_visible()
+    lab.until_painted()
+
+
+def test_a_live_line_grows_while_the_run_goes_on(lab):
+    line = "JSON.parse(plot('accuracy').data).find((t) => t.name === 'live line')"
+    lab.choose("live-line", "ncm")
+    lab.press("start")
+    lab.until(f"{line}?.x.length >= 2")
+    lab.until("plot('accuracy').marks.some((t) => t.startsWith('nearest class mean'))")
+    lab.choose("live-line", "off")
+    lab.until(f"!{line}")
+
+
 def test_a_unit_is_chosen_moved_by_arrows_and_let_go(lab):
     lab.press("step")
     lab.until_steps(1)

@@ -11,6 +11,7 @@ from hebblab.dashboard.bar import Bar
 from hebblab.dashboard.chart import Chart
 from hebblab.dashboard.controls import Controls
 from hebblab.dashboard.desk import Desk, Parts
+from hebblab.dashboard.evaluation import PLOTS, EvaluationPart
 from hebblab.dashboard.panels import PANELS
 from hebblab.dashboard.parts import Part
 from hebblab.dashboard.pulse import BEAT, GONE, UNTOUCHED
@@ -36,7 +37,10 @@ class Room:
 
     def __init__(self, session, until, owned=True, served=False):
         self.clock, self.until = Clock(), until
-        self.parts = Parts(Bar(), Controls(), Weights(), tuple(Chart(panel()) for panel in PANELS))
+        self.parts = Parts(
+            Bar(), Controls(), Weights(), tuple(Chart(panel()) for panel in PANELS),
+            EvaluationPart(), tuple(Chart(plot()) for plot in PLOTS),
+        )  # fmt: skip
         self.desk = Desk(session, owned, self.parts, served, self.clock)
         self.first = session
         self._seq = 0
@@ -89,7 +93,8 @@ class Room:
     def close(self):
         self.desk.close()
         self.first.stop()
-        for part in (self.parts.bar, self.parts.controls, self.parts.weights, *self.parts.charts):
+        parts = (self.parts.bar, self.parts.controls, self.parts.weights, self.parts.evaluation)
+        for part in (*parts, *self.parts.charts, *self.parts.plots):
             part.layout.close()
             part.close()
 
@@ -324,6 +329,15 @@ def test_images_that_are_not_at_hand_are_not_fetched(room, monkeypatch, tmp_path
     assert not (tmp_path / "data").exists() or not any((tmp_path / "data").iterdir())
 
 
+def test_what_another_rule_cannot_keep_is_told_in_the_status_line(room, until):
+    one = room("mnist-instar")
+    one.choose("rule", "sanger")
+    until(lambda: "unit-norm rows on is left out" in one.bar["notice"], "a notice")
+    assert "'sanger' holds its own norm." in one.bar["notice"]
+    one.choose("rule", "hebb")
+    until(lambda: one.bar["notice"] == "", "no notice")
+
+
 def test_a_choice_makes_a_new_run_and_back_returns(room, until):
     one = room()
     one.hello()
@@ -411,6 +425,7 @@ def test_another_layer_of_a_run_at_rest_is_read_at_once(room, until, deep):
     one.hello()
     one.session.step(3)
     one.says(one.parts.controls, do="layer", name="conv2")
+    until(lambda: one.controls["layer"] == "conv2", "the other layer")
     until(lambda: one.desk.story().reading is not None, "a reading")
     assert one.desk.story().reading.frame.step == 3
     one.says(one.parts.weights, do="choose", unit=2)

@@ -6,8 +6,12 @@ import weakref
 import pytest
 
 from hebblab.dashboard.bar import Bar
+from hebblab.dashboard.chart import Chart
 from hebblab.dashboard.controls import Controls, knob_view
+from hebblab.dashboard.evaluation import PLOTS, EvaluationPart
+from hebblab.dashboard.hands import Parts
 from hebblab.dashboard.layout import compose
+from hebblab.dashboard.panels import PANELS
 from hebblab.dashboard.parts import Part, accepted, knob_value
 from hebblab.dashboard.weights import Weights
 from hebblab.knobs import Knob
@@ -219,17 +223,19 @@ def test_a_knob_is_shown_with_its_declaration():
 
 
 def test_the_lab_is_one_box_around_one_grid():
-    bar, controls, weights, chart = Bar(), Controls(), Weights(), Part()
-    lab = compose(bar, controls, weights, [chart])
+    chart, plot = Chart(PANELS[0]()), Chart(PLOTS[0]())
+    parts = Parts(Bar(), Controls(), Weights(), (chart,), EvaluationPart(), (plot,))
+    lab = compose(parts)
     (grid,) = lab.children
     assert "hebblab-lab" in lab._dom_classes
-    assert grid.children[:3] == (bar, controls, weights)
+    assert grid.children[:3] == (parts.bar, parts.controls, parts.weights)
     assert grid.children[3].children == (chart,)
-    for widget in (*grid.children, grid, lab, chart):
+    assert grid.children[4].children == (parts.evaluation, plot)
+    for widget in (*grid.children, grid, lab, chart, plot, parts.evaluation):
         widget.close()
 
 
 def test_parts_use_no_name_that_the_widget_protocol_has():
-    for part in (Bar, Controls, Weights):
+    for part in (Bar, Controls, Weights, EvaluationPart):
         own = set(vars(part)) | set(vars(Part))
         assert not own & {"log", "keys", "comm", "close", "model_id", "open", "send"}

@@ -1,11 +1,14 @@
 """What the features are worth: a linear readout beside raw pixels and random features."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from ..theme import Spec, axis, escape, label, layout, percent
-from .base import Header, Panel, ProbePoint, Story
-from .series import marks, span
+from .base import Header, LiveLine, Panel, ProbePoint, Story, Tool
+from .series import marks, span, thinned
+
+LINES = (("off", "off"), ("ncm", "nearest class mean"), ("ridge", "ridge readout"))
 
 
 class Accuracy(Panel):
@@ -14,6 +17,27 @@ class Accuracy(Panel):
     name = "accuracy"
     title = "Probe accuracy"
     waiting = "Press Probe to read out what the features are worth."
+
+    def tools(self, story: Story) -> Sequence[Tool]:
+        """Return the way to all probes, and the choice of a live line."""
+        return (
+            Tool(
+                "evaluation",
+                "all probes ›",
+                "What are the features worth? A table of probes beside controls, which images "
+                "are mistaken, and more (E).",
+                css="hebblab-open-evaluation",
+            ),
+            Tool(
+                "live-line",
+                "live line",
+                "A cheap probe again and again while the run goes on, on validation images.",
+                value=story.live.kind,
+                options=LINES,
+                css="hebblab-live-line",
+                place="foot",
+            ),
+        )
 
     def subtitle(self, story: Story) -> str:
         """Return what was scored: kind of readout, how many images, which."""
@@ -34,9 +58,13 @@ class Accuracy(Panel):
         """Return probes as points with 95 % intervals, baselines as thin horizontals."""
         low, high = span(story)
         shown = newest_per_step([p for p in story.probes if low <= p.step <= high])
-        floor = lowest(story.probes)
+        live = story.live
+        floor = lowest(story.probes, live.values)
         lines, labels, hover = marks(story, 100)
         data, bases = baselines(story.probes[-1] if story.probes else None, low, high)
+        if live.values:
+            data.append(live_line(live, story.noun, low))
+            labels.append(live_label(live, high))
         if shown:
             data.append(points(shown, story.noun))
             labels.append(newest_label(shown[-1], high))
@@ -46,6 +74,9 @@ class Accuracy(Panel):
         said = "No probe yet."
         if story.probes:
             said = f"At step {story.probes[-1].step:,}: {result(story.probes[-1])}."
+        if live.values:
+            said += f" Live line, {live.title}: {percent(live.values[-1])}."
+        words = live.refusal or ("" if story.probes or live.values else self.waiting)
         return self.made(
             story,
             data + hover,
@@ -55,7 +86,7 @@ class Accuracy(Panel):
                 shapes=lines,
                 annotations=[*bases, *labels],
             ),
-            words="" if story.probes else self.waiting,
+            words=words,
             place="centre",
             said=said,
         )
@@ -80,14 +111,10 @@ def newest_per_step(probes: list[ProbePoint]) -> list[ProbePoint]:
     return sorted({p.step: p for p in probes}.values(), key=lambda p: p.step)
 
 
-def lowest(probes: Sequence[ProbePoint]) -> int:
+def lowest(probes: Sequence[ProbePoint], live: Sequence[float] = ()) -> int:
     """Return where the axis begins: a round per cent with room under every point."""
-    values = [
-        v
-        for p in probes
-        for v in (p.low, p.accuracy, p.raw, p.random)
-        if v is not None and math.isfinite(v)
-    ]
+    known = (v for p in probes for v in (p.low, p.accuracy, p.raw, p.random))
+    values = [v for v in (*known, *live) if v is not None and math.isfinite(v)]
     if not values:
         return 0
     return max(0, min(80, 10 * math.floor(10 * min(values) - 0.2)))
@@ -126,6 +153,31 @@ def points(probes: list[ProbePoint], noun: str) -> Spec:
         "cliponaxis": False,
         "hovertemplate": "step %{x:,}: %{y:.1f} %<br>%{text}<extra></extra>",
     }
+
+
+def live_line(live: LiveLine, noun: str, low: int) -> Spec:
+    """Return the live line from a step on, as one thin trace, evenly thinned."""
+    first = bisect_left(live.steps, low)
+    kept = [first + i for i in thinned(len(live.steps) - first)]
+    return {
+        "type": "scatter",
+        "name": "live line",
+        "mode": "lines",
+        "x": [live.steps[i] for i in kept],
+        "y": [round(100 * live.values[i], 3) for i in kept],
+        "text": [f"{percent(live.lows[i])} to {percent(live.highs[i])} (95 %)" for i in kept],
+        "line": {"color": "@warm", "width": 1.5},
+        "cliponaxis": False,
+        "hovertemplate": f"{live.title}, step %{{x:,}}: %{{y:.1f}} %<br>%{{text}}, {live.n:,} "
+        f"{escape(f'validation {noun}')}<extra></extra>",
+    }
+
+
+def live_label(live: LiveLine, high: int) -> Spec:
+    """Return the live line's name and newest number, beside its end."""
+    value = live.values[-1]
+    text = f"{live.title} {100 * value:.1f} % (validation)"
+    return label("end", high, 100 * value, text, "@warm", xanchor="right", yanchor="top", yshift=-4)
 
 
 def newest_label(point: ProbePoint, high: int) -> Spec:

@@ -38,6 +38,31 @@ class ProbePoint:
 
 
 @dataclass(frozen=True)
+class LiveLine:
+    """A cheap probe again and again while the run goes on.
+
+    Attributes:
+        kind: "ncm" or "ridge"; "off" where none is drawn.
+        title: In words.
+        steps: Steps of its points.
+        values: Accuracies, 0 to 1.
+        lows: Lower ends of their 95 % intervals.
+        highs: Upper ends.
+        n: How many validation images each was scored on.
+        refusal: Why there are none.
+    """
+
+    kind: str = "off"
+    title: str = ""
+    steps: Sequence[int] = ()
+    values: Sequence[float] = ()
+    lows: Sequence[float] = ()
+    highs: Sequence[float] = ()
+    n: int = 0
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
 class Story:
     """All that the charts of one run are made of: one consistent moment.
 
@@ -53,6 +78,7 @@ class Story:
         norm_p: Which p-norm the rule holds at 1; `None` where it holds none.
         rule_title: The rule's name in words.
         noun: What the data set holds: "images", "digits".
+        live: The live line beside the probes.
     """
 
     history: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -66,6 +92,7 @@ class Story:
     norm_p: float | None = 2.0
     rule_title: str = ""
     noun: str = "images"
+    live: LiveLine = LiveLine()
 
 
 @dataclass(frozen=True)
@@ -76,6 +103,29 @@ class Header:
     progress: float | None = None
     cancel: bool = False
     status: str = ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A control at a chart: a button, or a choice where it has options.
+
+    Attributes:
+        do: What the page sends when it is used.
+        words: What stands on it, or before it.
+        help: One sentence more.
+        value: Sent with it; of a choice, what is chosen.
+        options: (value, words) pairs of a choice.
+        css: A class of its own.
+        place: "head", beside the title, or "foot", under the plot.
+    """
+
+    do: str
+    words: str
+    help: str = ""
+    value: str = ""
+    options: Sequence[tuple[str, str]] = ()
+    css: str = ""
+    place: str = "head"
 
 
 class Panel:
@@ -97,6 +147,10 @@ class Panel:
     def header(self, story: Story) -> Header | None:
         """Return the line over the chart, for the panels that have one."""
         return None
+
+    def tools(self, story: Story) -> Sequence[Tool]:
+        """Return the controls at the chart, for the panels that have some."""
+        return ()
 
     def spec(self, story: Story) -> Spec:
         """Return the chart as a plain Plotly specification, with its words."""

@@ -58,6 +58,7 @@ function make(el) {
       toggle: () => (top.named.pause.disabled ? top.named.start : top.named.pause).click(),
       step: () => top.named.step.click(),
       probe: () => top.named.probe.click(),
+      evaluation: () => host().querySelector(host().classList.contains("hl-studying") ? ".hebblab-close-evaluation" : ".hebblab-open-evaluation")?.click(),
       help: () => open(host(), keysDialog()),
     };
     const rooted = (found) => {

@@ -1,6 +1,6 @@
 // A chart: words from the kernel around a plot that Plotly.js draws when it is seen and changed.
 
-import { h, say } from "./dom.js";
+import { fill, h, mark, say } from "./dom.js";
 import { connect } from "./part.js";
 import { page, receivePlotly, takeTurn, whenPlotly } from "./plotly.js";
 import { placeLabels } from "./labels.js";
@@ -69,6 +69,34 @@ function textWidth(family) {
   };
 }
 
+// A control at the chart: what it does, says and holds may change, what it is may not.
+function tool(first, send) {
+  let now = first;
+  const use = (value) => send({ do: "tool", name: now.do, value });
+  if (!first.options.length) {
+    const button = h("button", { type: "button", class: `hebblab-chart-tool ${first.css}`, on: { click: () => use(now.value) } });
+    return {
+      element: button,
+      draw(next) {
+        now = next;
+        say(button, now.words);
+        mark(button, "title", now.help || null);
+      },
+    };
+  }
+  const select = h("select", { "aria-label": first.words, on: { change: () => use(select.value) } });
+  fill(select, first.options.map(([value, label]) => ({ value, label })));
+  return {
+    element: h("label", { class: `hebblab-chart-tool ${first.css}`, title: first.help }, h("span", {}, first.words), select),
+    draw(next) {
+      // A choice on its way is not taken back by what was sent before it.
+      if (next.value !== now.value || select.dataset.drawn === undefined) select.value = next.value;
+      select.dataset.drawn = "";
+      now = next;
+    },
+  };
+}
+
 // The elements around the plot. What stands over it is there where the panel has a header.
 function build(el, { name, title, waiting, header }) {
   const parts = {
@@ -80,7 +108,13 @@ function build(el, { name, title, waiting, header }) {
   };
   parts.window = h("button", { type: "button", class: "hebblab-chart-window" });
   parts.window.hidden = true;
-  const head = h("div", { class: "hebblab-chart-head" }, parts.title, parts.subtitle, parts.window);
+  parts.working = h("span", { class: "hebblab-chart-subtitle hebblab-chart-working" });
+  parts.working.hidden = true;
+  parts.tools = h("span", { class: "hebblab-chart-tools" });
+  parts.foot = h("div", { class: "hebblab-chart-foot" });
+  parts.share = h("progress", { max: 1, class: "hebblab-chart-share", "aria-label": `Progress: ${title}` });
+  parts.share.hidden = true;
+  const head = h("div", { class: "hebblab-chart-head" }, parts.title, parts.subtitle, parts.working, parts.window, parts.tools);
   if (header) {
     parts.value = h("b");
     parts.beside = h("span");
@@ -89,11 +123,11 @@ function build(el, { name, title, waiting, header }) {
     parts.progress = h("progress", { max: 1, class: "hebblab-chart-progress", "aria-label": "Progress of the probe" });
     parts.cancel = h("button", { type: "button", class: "hebblab-cancel-probe" }, "Cancel");
     parts.cancel.setAttribute("aria-label", "Cancel the probe");
-    head.append(
-      h("div", { class: "hebblab-chart-line" }, parts.result, parts.status, parts.progress, parts.cancel),
-    );
+    parts.line = h("div", { class: "hebblab-chart-line" }, parts.result, parts.status, parts.progress, parts.cancel);
+    head.append(parts.line);
   }
-  parts.box = h("div", { class: "hebblab-chart-box" }, parts.plot, parts.words, parts.waiting);
+  parts.head = head;
+  parts.box = h("div", { class: "hebblab-chart-box" }, parts.plot, parts.words, parts.foot, parts.share, parts.waiting);
   parts.root = h(
     "section",
     { class: `hebblab-chart hebblab-${name}`, role: "group", "aria-label": title },
@@ -122,14 +156,14 @@ function fit(layout, data, { width, height, scale, family }) {
 }
 
 // Plotly centres the name of the x axis; here it ends its line, which begins with the words.
-function arrange({ plot, words }, { margin }, place) {
+function arrange({ plot, words, foot }, { margin }, place) {
   const title = plot.querySelector(".xtitle");
   if (title) {
     title.setAttribute("x", plot.clientWidth - margin.r);
     title.style.textAnchor = "end";
   }
   const beside = place === "bottom" ? (title?.getBBox().width ?? 0) + 12 : 0;
-  words.style.left = `${margin.l}px`;
+  words.style.left = foot.style.left = `${margin.l}px`;
   words.style.right = `${margin.r + beside}px`;
 }
 
@@ -138,6 +172,7 @@ function chart(model, el, send, listen, atEnd) {
   const { signal } = stop;
   const parts = build(el, model.get("view"));
   const { root, box, plot } = parts;
+  let tools = [];
   let Plotly = null;
   let spec = null;
   let id = 0;
@@ -200,7 +235,11 @@ function chart(model, el, send, listen, atEnd) {
   };
 
   const sizes = new ResizeObserver(() => {
-    root.classList.toggle("hebblab-compact", root.clientHeight < 140 && root.clientWidth >= 300);
+    const compact = root.clientHeight < 140 && root.clientWidth >= 300;
+    root.classList.toggle("hebblab-compact", compact);
+    // Beside a result there is no room for more at half height.
+    const place = compact && parts.result ? parts.foot : parts.head;
+    if (parts.tools.parentElement !== place) place.insertBefore(parts.tools, place === parts.head ? (parts.line ?? null) : null);
     again();
   });
   sizes.observe(root);
@@ -242,7 +281,18 @@ function chart(model, el, send, listen, atEnd) {
   });
 
   return {
-    draw({ header, window: shown }) {
+    draw({ header, window: shown, tools: wanted = [], progress = null, status = "" }) {
+      if (wanted.length !== tools.length) {
+        tools = wanted.map((one) => tool(one, send));
+        parts.tools.replaceChildren(...tools.filter((_, i) => wanted[i].place === "head").map(({ element }) => element));
+        parts.foot.prepend(...tools.filter((_, i) => wanted[i].place === "foot").map(({ element }) => element));
+      }
+      wanted.forEach((one, i) => tools[i].draw(one));
+      parts.share.hidden = progress === null;
+      if (progress !== null) parts.share.value = progress;
+      say(parts.working, status);
+      parts.working.hidden = !status;
+      parts.subtitle.hidden = Boolean(status);
       parts.window.hidden = !shown;
       parts.window.value = shown === "last" ? "all" : "last";
       say(parts.window, shown === "last" ? "show whole run" : "show last 1,000 steps");

@@ -7,6 +7,7 @@ export const KEYS = [
   ["Space", "start or pause"],
   [".", "one step"],
   ["P", "probe"],
+  ["E", "all probes: what the features are worth; Escape leads back"],
   ["B, held", "the weight images before the last edit"],
   ["arrow keys", "on a slider: one step; on the weight images: the next unit"],
   ["Page Up, Page Down", "on a slider: ten steps"],
@@ -22,7 +23,7 @@ export function typing(element) {
   return element.tagName === "INPUT" && TYPING.has(element.getAttribute("type") || "");
 }
 
-/** What a key asks for: "toggle", "step", "probe", "help", or null. */
+/** What a key asks for: "toggle", "step", "probe", "evaluation", "help", or null. */
 export function asked(event, target) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || typing(target)) return null;
   if (event.key === " ") {
@@ -30,5 +31,5 @@ export function asked(event, target) {
     return own ? null : "toggle";
   }
   if (target.tagName === "SELECT") return null;
-  return { ".": "step", p: "probe", P: "probe", "?": "help" }[event.key] || null;
+  return { ".": "step", p: "probe", P: "probe", e: "evaluation", E: "evaluation", "?": "help" }[event.key] || null;
 }
