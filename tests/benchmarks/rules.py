@@ -103,13 +103,13 @@ def _beside_authors(pixels: torch.Tensor, ours: float) -> list[Figure]:
     if place is None:
         found[0] += " (HEBBLAB_PEERS names no folder: the authors' were not run)"
         return [Figure(what, found[0], "far ahead")]
-    known = peers.pytorch_hebbian(place)
+    known = peers.pytorch_hebbian()
     if known is not None:
         step = Trained(pixels, "krotov-hopfield").by(known[0](), known[1])
         seconds = alternating([step], rounds=5)[0] * batches
         found.append(f"PyTorch-Hebbian {seconds:.1f} s ({seconds / (ours * batches):.1f} ×)")
     images = (pixels[: 4 * BATCH].float() / 255).double().numpy()
-    notebook = peers.numpy_notebook(place, images, UNITS, BATCH)
+    notebook = peers.numpy_notebook(images, UNITS, BATCH)
     if notebook is not None:
         started = time.thread_time()
         notebook()

@@ -79,8 +79,7 @@ def _filters(k: int, limit: float) -> Task:
         own.add_(plain(x, own), alpha=0.02)
 
     authors: Callable[[], None] | None = None
-    place = peers.folder()
-    known = None if place is None else peers.pytorch_hebbian(place)
+    known = peers.pytorch_hebbian()
     if known is not None:
         rule, weights = known[0](k=k), w.clone()
         rule.init_layers([])

@@ -46,8 +46,7 @@ def words(name: str, knobs: dict[str, Any]) -> str:
 
 def tasks(pixels: Tensor) -> Iterator[Task]:
     """Yield each row of the table, trained until units have found their place."""
-    place = peers.folder()
-    known = None if place is None else peers.pytorch_hebbian(place)
+    known = peers.pytorch_hebbian()
     for name, knobs, count, limit in _ROWS:
         trained = Trained(pixels, name, **knobs)
         for _ in range(60 if count == 1 else 10):
