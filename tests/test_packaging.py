@@ -113,8 +113,12 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_notebooks(wheel):
         for path in (ROOT / "hebblab").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     ]
-    notebooks = [f"hebblab/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
-    assert len(notebooks) == 4
+    notebooks = [
+        f"hebblab/{path.relative_to(ROOT).as_posix()}"
+        for path in (ROOT / "notebooks").rglob("*.ipynb")
+    ]
+    assert "hebblab/notebooks/papers/krotov-2019.ipynb" in notebooks
+    assert "hebblab/notebooks/quickstart.ipynb" in notebooks
     assert set(package) | set(notebooks) <= inside
     kinds = ("presets/mnist-krotov.toml", "dashboard/static/weights.js", "rules/pictures/oja.png")
     for name in ("py.typed", *kinds):

@@ -112,7 +112,7 @@ def _show(result: "PaperResult") -> None:
                 row["condition"],
                 row["layer"],
                 row["measure"],
-                ours or row["note"],
+                f"{ours} {row['note']}".strip(),
                 str(row["n"]) if row["n"] else "",
                 pages.number(row["published"]),
             )

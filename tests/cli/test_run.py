@@ -63,6 +63,14 @@ def test_convergence_is_null_where_a_rule_holds_no_norm(command):
     assert json.loads(done.stdout)["convergence"] is None
 
 
+def test_what_a_preset_could_not_keep_is_said_beside_the_outcome(command):
+    done = command("run", "mnist-instar", "--set", "rule=sanger", "--steps", "2", "--json")
+    assert done.exit_code == 0 and set(json.loads(done.stdout)) == FIELDS
+    assert "unit-norm rows on is left out at layer 'hidden'. 'sanger' holds" in done.stderr
+    assert "adaptive thresholds on is left out at layer 'hidden'." in done.stderr
+    assert "left out" not in command("run", "--steps", "2").stderr
+
+
 def test_without_json_it_is_said_in_words(command):
     done = command("run", "--steps", "5", "--set", "delta=0.2", "--probe")
     assert done.exit_code == 0

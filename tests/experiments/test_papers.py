@@ -172,6 +172,8 @@ def test_the_page_names_data_claims_reasons_and_how_it_was_made(whole):
     for part in ("**reproduced**", "84.20 ± 0.1 [S] table 1", "It is a fake.", "- machine:"):
         assert part in page
     assert "refused, L1, seed 1: its sources are not here" in page
+    assert "| ours | L1 | steps | 1, 2, 3 |" in page
+    assert "not corrected for there being 6" in page
     assert "hebblab paper fake-2020" in page
 
 
@@ -182,7 +184,8 @@ def test_a_copy_of_the_data_is_named_in_every_heading(fake, tmp_path):
     fake.run(cells=["ours"], seeds=1, folder=tmp_path)
     done = copied.run(cells=["ours"], seeds=1, folder=tmp_path)
     headings = [line for line in done.to_markdown().splitlines() if line.startswith("#")]
-    assert all("MNIST, a copy" in line for line in headings[:3])
+    assert len(headings) > 4
+    assert all("MNIST, a copy" in line for line in headings)
     assert "not the set of the paper" in done.to_markdown()
     (kept, *_) = done.outcomes.values()
     assert kept["data"]["title"] == "MNIST, a copy", "a result on other data is none of this"
@@ -208,7 +211,20 @@ def test_what_is_no_whole_result_of_these_settings_is_measured_again(fake, tmp_p
     fake.run(cells=["ours"], layers=["L1"], seeds=1, folder=tmp_path)
     path = tmp_path / "fake-2020" / "ours-l1-1.json"
     whole = json.loads(path.read_text())
-    for content in ("", "{", "[]", "{}", json.dumps({**whole, "settings": "others"})):
+    changed = (
+        {"settings": "others"},
+        {"made": {}},
+        {"made": {**whole["made"], "hebblab": "0.0.1"}},
+        {"numbers": {}},
+        {"numbers": {"accuracy, %": {"value": "x"}}},
+        {"numbers": {"accuracy, %": {"value": math.nan}}},
+        {"numbers": {"accuracy, %": {"low": 1.0}}},
+        {"data": {**whole["data"], "fingerprint": 64 * "0"}},
+        {"cpu_seconds": None},
+        {"about": None},
+    )
+    damaged = [json.dumps({**whole, **change}) for change in changed]
+    for content in ("", "{", "[]", "{}", *damaged):
         path.write_text(content)
         fake.run(cells=["ours"], layers=["L1"], seeds=1, folder=tmp_path)
         assert json.loads(path.read_text())["numbers"] == whole["numbers"], content
@@ -255,7 +271,11 @@ def test_wrong_names_and_numbers_are_refused_before_anything_runs(fake):
         fake.run(cells=["our"])
     with pytest.raises(UnknownName, match="L1, L2"):
         fake.run(layers=["conv"])
-    for wrong in ({"layers": [3]}, {"seeds": 0}, {"seeds": [-1]}, {"jobs": 0}, {"cells": []}):
+    assert {cell.layer for cell in fake.chosen(layers="L2")} == {"L2"}
+    for wrong in (
+        *({"layers": [3]}, {"layers": []}, {"layers": 2.5}, {"cells": []}, {"cells": 3}),
+        *({"seeds": 0}, {"seeds": [-1]}, {"seeds": 1.5}, {"jobs": 0}),
+    ):
         with pytest.raises(InvalidValue):
             fake.run(**wrong)
 
@@ -269,6 +289,29 @@ def test_data_that_are_not_there_are_one_sentence(fake, tmp_path, monkeypatch):
     (tmp_path / "cifar-10-batches-py").mkdir()
     (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"damaged")
     assert data.cifar_10().exact, "what is damaged is refused when it is read, not replaced"
+
+
+def test_data_of_a_wrong_digest_are_one_sentence_and_no_result(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEBBLAB_DATA", str(tmp_path))
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for split, images in (("train", 60_000), ("t10k", 10_000)):
+        for name, size in (("images-idx3", 16 + 784 * images), ("labels-idx1", 8 + images)):
+            with (raw / f"{split}-{name}-ubyte").open("wb") as file:
+                file.truncate(size)
+    data.load.cache_clear()
+    try:
+        with pytest.raises(DataUnavailable, match="is damaged"):
+            hl.papers.get("krotov-2019-mini").run(folder=tmp_path / "results")
+    finally:
+        data.load.cache_clear()
+    assert not list(tmp_path.glob("results/**/*.json"))
+
+
+def test_the_mini_of_two_papers_has_both_names():
+    paper = hl.papers.get("softhebb-2023-mini")
+    assert paper.name == "softhebb-2023-quarter-mini"
+    assert "softhebb-2023" in hl.papers.available()
 
 
 def test_a_machine_half_as_fast_costs_twice(fake):
@@ -310,6 +353,64 @@ def test_claims_say_when_nothing_can_be_told():
     assert claims.gap("x", ("a", "L1"), ("b", "L1"), 0.5, at_most=1.0)(results).word == (
         "not reproduced"
     )
+
+
+def found(**cells):
+    """Return results of conditions by layer and seed: found(a={"L1": [1.0, 2.0, 3.0]})."""
+    outcomes = {
+        hl.papers.Cell(name, layer, seed): {"numbers": {"x": {"value": value}}}
+        for name, layers in cells.items()
+        for layer, values in layers.items()
+        for seed, value in enumerate(values)
+    }
+    return Results(outcomes, {})
+
+
+def test_alike_is_two_sided_and_a_gap_the_other_way_round_is_none():
+    places = ("a", "L1"), ("b", "L1")
+    far = found(a={"L1": [70.0, 70.1, 69.9]}, b={"L1": [80.0, 80.0, 80.0]})
+    assert claims.gap("x", *places, None, 1.0)(far).word == "ordering reproduced"
+    alike = claims.gap("x", *places, None, 1.0, either=True)(far)
+    assert (alike.word, "±1" in alike.reason) == ("not reproduced", True)
+    other = claims.gap("x", *places, 0.5, 1.5)(far)
+    assert other.word == "not reproduced"
+    assert other.reason.endswith("the other way round")
+    near = found(a={"L1": [80.1, 80.2, 80.0]}, b={"L1": [80.0, 80.0, 80.0]})
+    assert claims.gap("x", *places, None, 1.0, either=True)(near).word == "ordering reproduced"
+
+
+def test_of_what_nothing_can_be_told_it_is_not_said_that_it_does_not_rise():
+    rising = {"L1": [60.0, 60.0, 60.0], "L2": [62.0, 62.1, 61.9]}
+    judge = claims.rises("x", "soft", ("L1", "L2"), against="hard")
+    unsure = found(soft=rising, hard={"L1": [60.0, 60.0, 60.0], "L2": [65.0, 55.0, 66.0]})
+    assert judge(unsure).word == "not reproduced"
+    falling = found(soft=rising, hard={"L1": [60.0, 60.0, 60.0], "L2": [59.0, 59.1, 58.8]})
+    told = judge(falling)
+    assert told.word == "ordering reproduced"
+    assert "soft rises by +3.03 more" in told.reason
+    both = found(soft=rising, hard={"L1": [60.0, 60.0, 60.0], "L2": [61.0, 61.1, 60.9]})
+    assert judge(both).word == "not reproduced", "the other rises too"
+
+
+def test_what_is_reached_is_told_with_its_cost():
+    outcomes = {
+        hl.papers.Cell("a", "L1", seed): {
+            "numbers": {"x": {"value": 98 + 0.1 * seed}, "s": {"value": 100.0 + seed}}
+        }
+        for seed in range(3)
+    }
+    results = Results(outcomes, {})
+    judge = claims.reached("x", "s", ("a", "L1"), 97.5, 600)
+    assert judge(results).word == "reproduced"
+    assert "s: 101 (99 to 103)" in judge(results).reason
+    assert claims.reached("x", "s", ("a", "L1"), 98.0, 600)(results).word == "not reproduced"
+    assert claims.reached("x", "s", ("a", "L1"), 97.5, 102)(results).word == "not reproduced"
+
+
+def test_two_runs_are_printed_as_they_are(fake):
+    table = fake.run(cells=["ours"], layers=["L1"], seeds=2).table
+    assert table.note[0] == "two runs have no interval: 83.1, 83.2"
+    assert math.isnan(table.low[0])
 
 
 @pytest.mark.parametrize("name", hl.papers.available())
@@ -460,6 +561,16 @@ def test_ridge_is_the_closed_form():
     scores = x @ weights + y.mean(0) - x.mean(0) @ weights
     found = reading.ridge(rows, labels, penalty=2.0, classes=3)(rows)
     assert found.tolist() == scores.argmax(1).tolist()
+
+
+def test_half_of_the_values_are_dropped_wherever_they_stand():
+    kept = reading._half(301, 99, torch.Generator().manual_seed(0))
+    assert set(kept.unique().tolist()) == {0.0, 2.0}
+    deviation = 5 / math.sqrt(kept.numel())
+    assert float(kept.mean()) == pytest.approx(1, abs=deviation)
+    for place in range(8):
+        own = kept.flatten()[place::8]
+        assert float(own.mean()) == pytest.approx(1, abs=3 * deviation)
 
 
 def test_a_portion_changes_with_the_seed_and_the_test_images_do_not(digits):

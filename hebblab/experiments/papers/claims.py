@@ -43,7 +43,11 @@ def ordered(measure: str, *places: Place) -> Callable[[Results], Verdict]:
 def rises(
     measure: str, condition: str, layers: Sequence[str], against: str | None = None
 ) -> Callable[[Results], Verdict]:
-    """Return the judge of "from layer to layer this rises", and the other condition does not."""
+    """Return the judge of "from layer to layer this rises", and by more than the other condition.
+
+    That the other does not rise is held by the difference of their rises, paired by run: few runs
+    of which nothing can be told are no evidence that it does not.
+    """
 
     def judge(results: Results) -> Verdict:
         told, holds = [], True
@@ -62,9 +66,15 @@ def rises(
             difference, low, high, n = _difference(
                 results, (against, last), (against, first), measure
             )
-            holds &= high < 0 or verdict(low, high, n).startswith("cannot")
+            holds &= low <= 0
             told.append(
                 f"{against}, {last} less {first}: {difference:+.2f} ({low:+.2f} to {high:+.2f})"
+            )
+            more, low, high, n = _more(results, condition, against, (first, last), measure)
+            word = verdict(low, high, n)
+            holds &= word == "better"
+            told.append(
+                f"{condition} rises by {more:+.2f} more ({low:+.2f} to {high:+.2f}), {word}"
             )
         return Verdict(ORDERING if holds else NOT_REPRODUCED, "; ".join(told))
 
@@ -72,24 +82,42 @@ def rises(
 
 
 def gap(
-    measure: str, above: Place, below: Place, published: float | None, at_most: float
+    measure: str,
+    above: Place,
+    below: Place,
+    published: float | None,
+    at_most: float,
+    either: bool = False,
 ) -> Callable[[Results], Verdict]:
     """Return the judge of "the first is above the second by no more than this".
 
-    "reproduced" where the published difference lies in our interval; "ordering reproduced" where
-    the whole interval is under `at_most`; else "not reproduced".
+    "reproduced" where the published difference lies in our interval and that within bounds;
+    "ordering reproduced" where the whole interval is within bounds, unless it is on the other side
+    of zero than the published difference; else "not reproduced".
+
+    Args:
+        measure: What is compared.
+        above: The first.
+        below: The second.
+        published: Their difference; None where none is published.
+        at_most: The upper bound.
+        either: Whether the first may not be below the second by more, either: they are alike.
     """
 
     def judge(results: Results) -> Verdict:
         difference, low, high, n = _difference(results, above, below, measure)
         told = f"{difference:+.2f} ({low:+.2f} to {high:+.2f}, n = {n})"
+        within = high <= at_most and (not either or low >= -at_most)
         if published is not None:
             told += f"; published {published:+.2f}"
-            if low <= published <= high and high <= at_most:
+            if within and low <= published <= high:
                 return Verdict(REPRODUCED, told)
-        if high <= at_most:
-            return Verdict(ORDERING, f"{told}; at most {at_most:g}")
-        return Verdict(NOT_REPRODUCED, f"{told}; more than {at_most:g} is not excluded")
+            if high < 0 < published or published < 0 < low:
+                return Verdict(NOT_REPRODUCED, f"{told}; the other way round")
+        bounds = f"{'±' if either else ''}{at_most:g}"
+        if within:
+            return Verdict(ORDERING, f"{told}; at most {bounds}")
+        return Verdict(NOT_REPRODUCED, f"{told}; more than {bounds} is not excluded")
 
     return judge
 
@@ -110,12 +138,51 @@ def number(
     return judge
 
 
+def reached(
+    measure: str, cost: str, place: Place, at_least: float, within: float
+) -> Callable[[Results], Verdict]:
+    """Return the judge of "so much is reached at no more than such a cost", both by intervals."""
+
+    def judge(results: Results) -> Verdict:
+        values = list(results.values(*place, measure).values())
+        spent = list(results.values(*place, cost).values())
+        enough(values, place)
+        mean, low, high = student_interval(values)
+        usual, least, most = student_interval(spent)
+        told = (
+            f"{measure}: {mean:.2f} ({low:.2f} to {high:.2f}, n = {len(values)}); {cost}: "
+            f"{usual:.0f} ({least:.0f} to {most:.0f}); asked were {at_least:g} and {within:g}"
+        )
+        holds = low >= at_least and most <= within
+        return Verdict(REPRODUCED if holds else NOT_REPRODUCED, told)
+
+    return judge
+
+
 def _difference(
     results: Results, a: Place, b: Place, measure: str
 ) -> tuple[float, float, float, int]:
     first, second = results.pairs(a, b, measure)
     enough([one - other for one, other in zip(first, second, strict=True)], a, b)
     return *paired_difference(first, second), len(first)
+
+
+def _more(
+    results: Results, a: str, b: str, layers: tuple[str, str], measure: str
+) -> tuple[float, float, float, int]:
+    """Return by how much one condition rises more than another, paired by run."""
+    values = {
+        (name, layer): results.values(name, layer, measure) for name in (a, b) for layer in layers
+    }
+    seeds = sorted(set.intersection(*(set(one) for one in values.values())))
+    first, last = layers
+    rises = {
+        name: [values[name, last][seed] - values[name, first][seed] for seed in seeds]
+        for name in (a, b)
+    }
+    apart = [one - other for one, other in zip(rises[a], rises[b], strict=True)]
+    enough(apart, (a, last), (b, last))
+    return *paired_difference(rises[a], rises[b]), len(seeds)
 
 
 def enough(values: list[float], *places: Place) -> None:

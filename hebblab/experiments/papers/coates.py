@@ -28,6 +28,8 @@ _CONTRAST = 10.0  # added to a patch's variance, pixels counted 0 to 255
 _EPSILON = 0.1
 _ROUNDS = 10
 _ROWS = 5_000
+_PASSES, _BATCH, _RATE = 30, 1000, 0.1  # of the rule
+_AT_ONCE = 1 << 20  # answers that stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,16 @@ class Settings:
 
     Attributes:
         units: Centres.
-        train: Training images.
-        validation: Images that the readout's penalty is chosen on.
-        test: Images to score.
+        train: Training images; None is all.
+        validation: Images that the readout's penalty is chosen on; None is all.
+        test: Images to score; None is all.
         patches: That centres are learnt from.
     """
 
     units: int
-    train: int
-    validation: int
-    test: int
+    train: int | None
+    validation: int | None
+    test: int | None
     patches: int
 
 
@@ -123,11 +125,11 @@ def _learnt(rows: Tensor, start: Tensor) -> Tensor:
     """Return centres that the hard winner-take-all rule finds, batch by batch."""
     rule = rules.create("hard-wta", similarity="distance", reduction="share")
     centres = start.clone()
-    steps = _ROUNDS * max(1, len(rows) // 1000)
-    for step in range(steps):
-        first = step * 1000 % max(1, len(rows) - 999)
-        rate = 0.5 * (1 - step / steps)
-        centres += rate * torch.as_tensor(rule.update(rows[first : first + 1000], centres))
+    batches = max(1, len(rows) // _BATCH)
+    for step in range(_PASSES * batches):
+        first = step % batches * _BATCH
+        rate = _RATE * (1 - step / (_PASSES * batches))
+        centres += rate * torch.as_tensor(rule.update(rows[first : first + _BATCH], centres))
     return centres
 
 
@@ -139,18 +141,20 @@ def _encoded(
     triangle: bool,
     report: Report,
 ) -> Tensor:
-    """Return sums over quadrants of what the centres answer, (images, 4 · units)."""
+    """Return means over quadrants of what the centres answer, (images, 4 · units)."""
     found = []
     places = (pixels.shape[2] - _SIDE + 1, pixels.shape[3] - _SIDE + 1)
-    squares = centres.square().sum(1)
-    for number, images in enumerate(torch.split(pixels, 20)):
-        report(20 * number / len(pixels), "encoding images")
+    squares, across = centres.square().sum(1), centres.T.contiguous()
+    size = max(1, _AT_ONCE // (places[0] * places[1] * len(centres)))
+    for number, images in enumerate(torch.split(pixels, size)):
+        if number % 20 == 0:
+            report(size * number / len(pixels), "encoding images")
         rows = F.unfold(images.float(), _SIDE).transpose(1, 2).flatten(0, 1)
         rows = (contrast(rows) - mean) @ matrix
-        far = rows.square().sum(1, keepdim=True) - 2 * rows @ centres.T + squares
+        far = torch.addmm(squares, rows, across, alpha=-2).add_(rows.square().sum(1, keepdim=True))
         if triangle:
-            far = far.clamp_min(0).sqrt()
-            code = (far.mean(1, keepdim=True) - far).relu_()
+            far.clamp_min_(0).sqrt_()
+            code = far.neg_().sub_(far.mean(1, keepdim=True)).relu_()
         else:
             code = torch.zeros_like(far).scatter_(1, far.argmin(1, keepdim=True), 1.0)
         maps = code.view(len(images), *places, len(centres)).movedim(3, 1)
@@ -174,17 +178,26 @@ def _pixels(images: object) -> Tensor:
     return images.pixels
 
 
+def full() -> Paper:
+    """Return the experiment at 1,600 centres on all of CIFAR-10."""
+    return _paper("coates-2011", Settings(1600, None, None, None, patches=400_000), 1000.0)
+
+
 def mini() -> Paper:
     """Return the experiment at 200 centres on a tenth of CIFAR-10."""
-    settings = Settings(200, 5_000, 1_000, 5_000, patches=50_000)
+    return _paper("coates-2011-mini", Settings(200, 5_000, 1_000, 5_000, patches=50_000), 25.0)
+
+
+def _paper(name: str, settings: Settings, seconds: float) -> Paper:
+    train = 40_000 if settings.train is None else settings.train
     triangle = (TRIANGLE, LAYER)
     return Paper(
-        name="coates-2011-mini",
-        title=f"One layer of {settings.units} k-means features",
+        name=name,
+        title=f"One layer of {settings.units:,} k-means features",
         citation="Coates, Ng and Lee, An analysis of single-layer networks in unsupervised feature "
         "learning, AISTATS 2011.",
         data=data.cifar_10,
-        conditions=dict.fromkeys((TRIANGLE, HARD, RAW, HEBBIAN, RANDOM), 25.0),
+        conditions=dict.fromkeys((TRIANGLE, HARD, RAW, HEBBIAN, RANDOM), seconds),
         layers=(LAYER,),
         seeds=(1, 2, 3),
         settings=settings,
@@ -204,19 +217,22 @@ def mini() -> Paper:
             ),
             Claim(
                 "k-means is the batch limit of the hard winner-take-all rule: here, less than a "
-                "point above it (a claim of ours).",
-                claims.gap(TEST, triangle, (HEBBIAN, LAYER), None, at_most=1.0),
+                "point apart (a claim of ours).",
+                claims.gap(TEST, triangle, (HEBBIAN, LAYER), None, 1.0, either=True),
             ),
         ),
         deviations=(
-            f"{settings.units} centres and {settings.train:,} training images, where 79.6 % were "
+            f"{settings.units:,} centres and {train:,} training images, where 79.6 % were "
             "published for 4,000 centres and 50,000 images; so that number stands in no column.",
             "Ridge regression on standardised features, the penalty chosen on validation images, "
             "where the paper trains an L2-SVM.",
-            f"{_ROUNDS} rounds of k-means on {settings.patches:,} patches.",
+            f"{_ROUNDS} rounds of k-means on {settings.patches:,} patches; {_PASSES} passes of the "
+            f"rule over them, {_BATCH:,} at a time, its rate falling from {_RATE:g}: of eight such "
+            "schedules that whose centres were nearest to the patches, which needs no label.",
         ),
         notes=(
             "6×6 patches at every place, brought to mean 0 and deviation 1, whitened by ZCA; "
-            "answers are averaged over the four quadrants.",
+            "answers are averaged over the four quadrants. Validation accuracy is of the images "
+            "that chose the penalty, and so a little too high.",
         ),
     )

@@ -51,6 +51,20 @@ def cifar_10() -> Source:
     return Source(str(copy), "CIFAR-10, JPEG copy", exact=False)
 
 
+def absent(source: Source) -> str:
+    """Return why a source cannot be read and what brings it, in a sentence; nothing if it is here.
+
+    >>> absent(Source("mnist-5k", "MNIST, 5,000 digits"))
+    ''
+    """
+    if source.place not in data.available() or data.describe(source.place).present:
+        return ""
+    return (
+        f"{source.title} is not in {data.folder()}: `hebblab data get {source.place}` in a "
+        f'terminal, or `hl.data.get("{source.place}")` here, fetches it.'
+    )
+
+
 @lru_cache(maxsize=1)
 def load(source: Source) -> Dataset:
     """Return the set; the last one stays in memory for the next cell.

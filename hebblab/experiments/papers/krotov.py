@@ -1,5 +1,6 @@
 """Krotov and Hopfield 2019: competing hidden units, read out steeply, beside backpropagation."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +22,9 @@ from hebblab.training import FeaturePath, HebbianEvaluator, SupervisedEvaluator,
 
 LAYER = "hidden"
 KROTOV, RANDOM, PIXELS, BACKPROP = "krotov-hopfield", "random features", "raw pixels", "backprop"
-PUBLISHED_NORM = "krotov-hopfield, p = 3"
+PUBLISHED_NORM, LONGER = "krotov-hopfield, p = 3", "krotov-hopfield, longer"
 TEST, VALIDATION = "test accuracy, %", "validation accuracy, %"
+CONVERGED, BURNT = "units converged, %", "work, CPU seconds"
 
 _CITATION = (
     "Krotov and Hopfield, Unsupervised learning by competing hidden units, PNAS 116 (2019) 7723."
@@ -42,6 +44,7 @@ class Settings:
         test: Test images; None is all.
         steps: Of the rule, at the most.
         until: Share of converged units at which it stops; None takes every step.
+        longer: Steps of the run that says what more of them bring.
         n: Exponent of the readout's features.
         epochs: Of backpropagation, at the most.
     """
@@ -52,6 +55,7 @@ class Settings:
     test: int | None
     steps: int
     until: float | None
+    longer: int = 0
     n: float = 4.5
     epochs: int = 20
 
@@ -74,7 +78,7 @@ def recipe(settings: Settings, condition: str, seed: int) -> Recipe:
             }
         },
         batch_size=_TRAINED_ON,
-        steps=settings.steps,
+        steps=settings.longer if condition == LONGER else settings.steps,
         decay="linear",
         seed=seed,
     )
@@ -99,16 +103,22 @@ def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: 
         return _backprop(dataset, settings, seed, report)
     chosen = recipe(settings, condition, seed)
     about: dict[str, object] = {}
+    numbers: dict[str, Number] = {}
     model: nn.Sequential | None = None
+    burnt = time.process_time()
     if condition == RANDOM:
         model = untrained(chosen, dataset)
     elif condition != PIXELS:
         learnt = learn(chosen, dataset, part(report, 0, 0.7), settings.until)
         model = learnt.model
         about = {"steps": learnt.steps, "converged": learnt.converged}
+        assert learnt.converged is not None
+        numbers[CONVERGED] = 100 * learnt.converged
     report(0.7, "reading out")
     scores = _read(model, dataset)
-    return Measured(LAYER, {name: percent(score) for name, score in scores.items()}, about)
+    numbers |= {name: percent(score) for name, score in scores.items()}
+    numbers[BURNT] = time.process_time() - burnt
+    return Measured(LAYER, numbers, about)
 
 
 def _read(model: nn.Sequential | None, dataset: Dataset) -> dict[str, Score]:
@@ -150,7 +160,7 @@ def _backprop(dataset: Dataset, settings: Settings, seed: int, report: Report) -
     assert isinstance(train, Images)
     assert isinstance(validation, Images)
     assert isinstance(test, Images)
-    drawn = generator(seed, "backprop")
+    drawn, burnt = generator(seed, "backprop"), time.process_time()
     model = nn.Sequential()
     model.add_module("flatten", nn.Flatten())
     model.add_module(LAYER, _layer(train.pixels[0].numel(), settings.units, drawn))
@@ -164,6 +174,7 @@ def _backprop(dataset: Dataset, settings: Settings, seed: int, report: Report) -
     final = SupervisedEvaluator(model, nn.CrossEntropyLoss()).run(InOrder(test, 500))
     score = Score.of(round(final.metrics["accuracy"] * len(test)), len(test))
     numbers: dict[str, Number] = {VALIDATION: percent(chosen), TEST: percent(score)}
+    numbers[BURNT] = time.process_time() - burnt
     return Measured(LAYER, numbers, {"best_epoch": evaluator.best_epoch})
 
 
@@ -181,14 +192,13 @@ _NOTES = (
     "Images go into the readout at unit Euclidean norm and the hidden layer answers with "
     "relu(u)^4.5, as the authors advise; the readout is a softmax regression, solved to its "
     "optimum, on the training images. Nothing is chosen on test images; of backpropagation the "
-    "epoch is chosen on validation images.",
+    "epoch is chosen on validation images, whose accuracy is then a little too high.",
 )
 _DEVIATIONS = (
     "Readout: softmax regression at its optimum (λ = 1e-3), where the paper trains "
     "tanh(β V relu(Wv)^n) under Σ|c - t|^m by Adam.",
     "Start uniform(0, 1) and rate 0.04 falling with every step, where the authors' code starts at "
     "N(0, 1) with 0.02 falling every epoch: fewer updates to convergence.",
-    "Splits: 50,000 training and 10,000 validation images, where the paper trains on 60,000.",
     "Published error rates are left out here: they could not be checked against the paper. Its "
     "abstract's claim is what is judged.",
 )
@@ -196,8 +206,9 @@ _DEVIATIONS = (
 
 def full() -> Paper:
     """Return the experiment at 2,000 units on all of MNIST."""
-    settings = Settings(2000, None, None, None, steps=20_000, until=None)
-    return _paper("krotov-2019", settings, (KROTOV, PUBLISHED_NORM), _FULL_SECONDS, 1.0)
+    settings = Settings(2000, None, None, None, steps=40_000, until=None, longer=100_000)
+    learners = (KROTOV, LONGER, PUBLISHED_NORM)
+    return _paper("krotov-2019", settings, learners, _FULL_SECONDS, 1.0)
 
 
 def mini() -> Paper:
@@ -206,8 +217,40 @@ def mini() -> Paper:
     return _paper("krotov-2019-mini", settings, (KROTOV,), _MINI_SECONDS, 3.0)
 
 
-_FULL_SECONDS = {KROTOV: 160.0, PUBLISHED_NORM: 300.0, RANDOM: 20.0, PIXELS: 7.0, BACKPROP: 240.0}
+_FULL_SECONDS = {
+    KROTOV: 200.0,
+    LONGER: 480.0,
+    PUBLISHED_NORM: 500.0,
+    RANDOM: 20.0,
+    PIXELS: 7.0,
+    BACKPROP: 240.0,
+}
 _MINI_SECONDS = {KROTOV: 4.5, RANDOM: 1.0, PIXELS: 1.2, BACKPROP: 8.0}
+
+
+def _sizes(settings: Settings) -> tuple[str, str]:
+    """Return what else a paper of these settings does not have as its authors."""
+    train, held = settings.train or 50_000, settings.validation or 10_000
+    until = "" if settings.until is None else f" or until {100 * settings.until:g} % have converged"
+    return (
+        f"Images: {train:,} to train on and {held:,} to choose by, where the paper trains on "
+        "60,000.",
+        f"At most {settings.steps:,} steps of {_TRAINED_ON} images{until}; the authors' code takes "
+        "200 epochs of such batches.",
+    )
+
+
+_COSTS = (
+    Claim(
+        "97.5 % of validation images within ten minutes (a claim of ours).",
+        claims.reached(VALIDATION, BURNT, (KROTOV, LAYER), 97.5, 600),
+    ),
+    Claim(
+        "98 % of validation images within half an hour, for more than twice the steps (a claim of "
+        "ours).",
+        claims.reached(VALIDATION, BURNT, (LONGER, LAYER), 98.0, 1800),
+    ),
+)
 
 
 def _paper(
@@ -232,8 +275,8 @@ def _paper(
         claims=(
             Claim(
                 "Performance is comparable to that of the same network trained end to end "
-                f"(here: less than {close:g} points below it).",
-                claims.gap(TEST, (BACKPROP, layer), (best, layer), None, at_most=close),
+                f"(here: less than {close:g} points apart).",
+                claims.gap(TEST, (BACKPROP, layer), (best, layer), None, close, either=True),
             ),
             Claim(
                 "The learnt features are what the readout profits from: above random features of "
@@ -244,7 +287,8 @@ def _paper(
                 "Above a linear readout of raw pixels.",
                 claims.ordered(TEST, (best, layer), (PIXELS, layer)),
             ),
+            *(_COSTS if LONGER in learners else ()),
         ),
-        deviations=_DEVIATIONS,
+        deviations=(*_DEVIATIONS, *_sizes(settings)),
         notes=_NOTES,
     )

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from ignite.engine import Events
 from torch import nn
 
 from hebblab import metrics
@@ -50,7 +49,6 @@ def learn(
     dataset: Dataset,
     report: Report,
     until: float | None = None,
-    settle: int = 0,
 ) -> Learnt:
     """Train by a recipe's rules, on `dataset` whatever the recipe names.
 
@@ -60,7 +58,6 @@ def learn(
         report: Told the share of the steps done.
         until: Stop as soon as this share of the units holds its norm; the steps of the recipe
             are then the most.
-        settle: Steps at the beginning in which only thresholds move, and no weight.
     """
     run = Run(recipe, dataset)
     total = run.total or 1
@@ -75,13 +72,7 @@ def learn(
             reached = share is not None and share >= until
         return reached
 
-    def hold(_engine: object) -> None:
-        if run.steps < settle:
-            for name in run.layers:
-                run.optimizer.group(name)["lr"] = 0.0
-
     run.edge = edge
-    run.trainer.add_event_handler(Events.ITERATION_STARTED, hold)
     try:
         run.advance()
         return Learnt(run.copied(), run.steps, _converged(run))

@@ -95,8 +95,7 @@ def on(
         if condition == RANDOM:
             model = untrained(chosen, dataset)
         else:
-            telling = part(report, 0, 0.8)
-            model = learn(chosen, dataset, telling, settle=settings.settle).model
+            model = learn(chosen, dataset, part(report, 0, 0.8)).model
     for place, layer in enumerate(layers):
         report(0.8 + 0.2 * place / len(layers), f"reading out {layer}")
         # The last maps are 2×2 as they are.
@@ -132,6 +131,7 @@ def recipe(settings: Settings, condition: str, name: str, seed: int) -> Recipe:
         rules=rules,
         batch_size=_BATCH,
         epochs=settings.epochs,
+        burn_in=settings.settle,
         schedule="simultaneous",
         seed=seed,
     )

@@ -173,7 +173,7 @@ class Paper:
             InvalidValue: No seed, or one that is no whole number from 0.
         """
         conditions = list(self.conditions) if cells is None else _named(cells, self)
-        places = list(self.layers) if layers is None else [self._layer(one) for one in layers]
+        places = list(self.layers) if layers is None else self._places(layers)
         return tuple(
             Cell(condition, layer, seed)
             for seed in self._seeds(seeds)
@@ -203,9 +203,9 @@ class Paper:
             folder: Cells whose files are in it cost nothing.
             rate: Of an earlier calibration, `costs.rate()`.
         """
-        from hebblab.experiments.papers import running
+        from hebblab.experiments.papers import keeping
 
-        left = running.missing(self, self.chosen(cells, layers, seeds), folder)
+        left = keeping.missing(self, self.chosen(cells, layers, seeds), folder)
         groups = {(cell.condition, cell.seed) for cell in left}
         speed = (costs.rate() if rate is None else rate) / costs.REFERENCE
         seconds = sum(self.conditions[condition] for condition, _ in groups) / speed
@@ -245,6 +245,17 @@ class Paper:
             raise InvalidValue(f"jobs must be a whole number from 1, not {shown(jobs)}.")
         return running.run(self, self.chosen(cells, layers, seeds), jobs, folder, progress)
 
+    def _repr_markdown_(self) -> str:
+        from hebblab.experiments.papers.showing import announced
+
+        return announced(self)
+
+    def _places(self, given: object) -> list[str]:
+        listed = [given] if isinstance(given, str | int) else given
+        if not isinstance(listed, Iterable) or not (chosen := list(listed)):
+            raise InvalidValue(f"layers takes names or places from 1, not {shown(given)}.")
+        return [self._layer(one) for one in chosen]
+
     def _layer(self, given: str | int) -> str:
         if isinstance(given, int) and not isinstance(given, bool):
             if 1 <= given <= len(self.layers):
@@ -259,6 +270,8 @@ class Paper:
     def _seeds(self, given: int | Iterable[int] | None) -> tuple[int, ...]:
         if given is None:
             return self.seeds
+        if not isinstance(given, Iterable | int):
+            given = ()
         wanted = tuple(range(1, given + 1)) if isinstance(given, int) else tuple(given)
         wrong = [one for one in wanted if isinstance(one, bool) or not isinstance(one, int)]
         if not wanted or wrong or min(wanted) < 0 or isinstance(given, bool):
@@ -269,6 +282,8 @@ class Paper:
 
 
 def _named(given: Iterable[str], paper: Paper) -> list[str]:
+    if not isinstance(given, Iterable):
+        raise InvalidValue(f"cells takes names, not {shown(given)}.")
     names = [given] if isinstance(given, str) else list(given)
     for name in names:
         if name not in paper.conditions:

@@ -20,8 +20,8 @@ from hebblab.experiments.papers.paper import NotRun
 VARIABLE = "HEBBLAB_PEERS"
 
 
-def pytorch_hebbian(layer: nn.Linear, rate: float) -> Callable[[Tensor], None]:
-    """Return one step of PyTorch-Hebbian's KrotovsRule and Local on rows (samples, fan_in).
+def pytorch_hebbian_classes() -> tuple[Any, Any]:
+    """Return PyTorch-Hebbian's KrotovsRule and Local.
 
     Raises:
         NotRun: Their sources are not here.
@@ -39,8 +39,18 @@ def pytorch_hebbian(layer: nn.Linear, rate: float) -> Callable[[Tensor], None]:
     optimizers: Any = importlib.import_module("torch.optim.optimizer")
     if not hasattr(optimizers, "required"):
         optimizers.required = object()
-    rule = importlib.import_module("hebblab_peer.rules.krotov").KrotovsRule()
-    local = importlib.import_module("hebblab_peer.optimizers.local").Local
+    rule = importlib.import_module("hebblab_peer.rules.krotov").KrotovsRule
+    return rule, importlib.import_module("hebblab_peer.optimizers.local").Local
+
+
+def pytorch_hebbian(layer: nn.Linear, rate: float) -> Callable[[Tensor], None]:
+    """Return one step of PyTorch-Hebbian's KrotovsRule and Local on rows (samples, fan_in).
+
+    Raises:
+        NotRun: Their sources are not here.
+    """
+    kind, local = pytorch_hebbian_classes()
+    rule = kind()
     optimizer = local(named_params=[("hidden.weight", layer.weight)], lr=rate)
 
     def step(rows: Tensor) -> None:

@@ -12,7 +12,6 @@ from hebblab.data import Images, as_floats
 from hebblab.data.images import Inputs
 from hebblab.evaluation import Score
 from hebblab.evaluation.ridge import Moments
-from hebblab.evaluation.standard import Standard
 from hebblab.experiments.papers.paper import Report
 from hebblab.training import feature_path
 
@@ -128,10 +127,9 @@ def minibatch_softmax(
     epochs: int = 50,
     batch: int = 64,
     rate: float = 1e-3,
-    dropout: float = 0.5,
     classes: int = 10,
 ) -> Callable[[Tensor], Tensor]:
-    """Train a linear layer under dropout by Adam, and return what predicts classes.
+    """Train a linear layer under dropout of one half by Adam; return what predicts classes.
 
     The rate is halved after 20, 35, 50, 60, 70, 80 and 90 % of the epochs.
 
@@ -151,8 +149,7 @@ def minibatch_softmax(
         report(epoch / epochs, f"readout, epoch {epoch + 1} of {epochs}")
         order = torch.randperm(len(train), generator=generator)
         for rows in torch.split(order, batch):
-            kept = torch.rand(len(rows), train.shape[1], generator=generator) >= dropout
-            inputs = train[rows].float() * kept / (1 - dropout)
+            inputs = train[rows].float().mul_(_half(len(rows), train.shape[1], generator))
             with torch.enable_grad():
                 loss = F.cross_entropy(readout(inputs), labels[rows])
                 optimizer.zero_grad()
@@ -160,6 +157,17 @@ def minibatch_softmax(
             optimizer.step()
     weights, bias = readout.weight.detach(), readout.bias.detach()
     return lambda rows: (rows.float() @ weights.T + bias).argmax(1)
+
+
+def _half(samples: int, width: int, generator: torch.Generator) -> Tensor:
+    """Return 2 where a value is kept and 0 where it is dropped, one half of them each.
+
+    By the sign of a random byte: several times faster than a random number for each.
+    """
+    words = torch.empty(-(-samples * width // 8), dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
+    kept = words.view(torch.int8)[: samples * width].view(samples, width) >= 0
+    return kept.to(torch.float32).mul_(2)
 
 
 def chosen_ridge(
@@ -170,9 +178,7 @@ def chosen_ridge(
     Returns:
         What predicts classes, and the penalty.
     """
-    moments = Moments(Standard.of([train]), classes)
-    moments.add(train, labels)
-    path = moments.solve()
+    path = Moments.of(train, labels, classes).solve()
     right = (path.predict(validation) == validation_labels).sum(1)
     best = int(right.argmax())
     return path.readout(best).predict, path.penalties[best]

@@ -1,7 +1,7 @@
 """What came of a paper: our numbers beside the published ones, a word for every claim."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,9 @@ from hebblab.experiments.papers.paper import NOT_RUN, Cell, Claim, NotRun, Paper
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
+
+    from hebblab.experiments.papers.showing import Text
 
 Key = tuple[str, str, str]
 
@@ -124,6 +127,54 @@ class PaperResult:
 
         return page(self)
 
+    def show(self, part: str) -> "Text":
+        """Return a part of the page, for a notebook's cell.
+
+        Args:
+            part: "claims", "numbers", "beside", "deviations", "not run" or "made".
+
+        Raises:
+            UnknownName: The page has no such part.
+        """
+        from hebblab.experiments.papers.showing import section
+
+        return section(self, part)
+
+    def claim(self, beginning: str) -> "Text":
+        """Return one claim with its word and reason, found by how it begins.
+
+        Raises:
+            UnknownName: No claim begins so, or several do.
+        """
+        from hebblab.experiments.papers.showing import judged
+
+        return judged(self, beginning)
+
+    def figure(
+        self, measure: str | None = None, conditions: Sequence[str] | None = None
+    ) -> "go.Figure":
+        """Draw a measure, ours with intervals beside the published; see `figures.numbers`."""
+        from hebblab.experiments.papers.figures import numbers
+
+        return numbers(self, measure, conditions)
+
+    def differences(
+        self, pairs: Sequence[tuple[str, str]], measure: str | None = None
+    ) -> "go.Figure":
+        """Draw what conditions are above others, paired; see `contrasts.differences`."""
+        from hebblab.experiments.papers.contrasts import differences
+
+        return differences(self, pairs, measure)
+
+    def curves(self, name: str = "validation", layer: str | None = None) -> "go.Figure":
+        """Draw accuracy by epoch, of cells that kept it; see `curves.curves`."""
+        from hebblab.experiments.papers.curves import curves
+
+        return curves(self, name, layer)
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as what JSON can hold; a number that is none is null."""
         rows = self.table.to_dict("records")
@@ -198,7 +249,9 @@ class PaperResult:
             if published is None or published.half is None
             else published.half,
             "source": "" if published is None else published.source,
-            "note": "" if numbers else f"{NOT_RUN}: {self.results.reason(condition, layer)}",
+            "note": _note(list(numbers.values()))
+            if numbers
+            else f"{NOT_RUN}: {self.results.reason(condition, layer)}",
         }
         return row
 
@@ -220,6 +273,13 @@ def summary(numbers: list[dict[str, float]]) -> dict[str, Any]:
         low, high = numbers[0]["low"], numbers[0]["high"]
         kind = f"Wilson, {int(numbers[0]['n']):,} images"
     return {"ours": mean, "low": low, "high": high, "interval": kind, "n": len(values)}
+
+
+def _note(numbers: list[dict[str, float]]) -> str:
+    """Return the values where they are too few for an interval."""
+    if len(numbers) != 2:
+        return ""
+    return "two runs have no interval: " + ", ".join(f"{one['value']:.4g}" for one in numbers)
 
 
 def _plain(value: Any) -> Any:

@@ -2,19 +2,16 @@
 
 import contextlib
 import datetime
-import json
 import multiprocessing
 import os
 import platform
-import re
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,41 +19,14 @@ from hebblab.errors import DataUnavailable, HebblabError
 from hebblab.experiments.papers import data
 from hebblab.experiments.papers.costs import duration
 from hebblab.experiments.papers.data import Source
+from hebblab.experiments.papers.keeping import SCHEMA, Outcome, kept, place
 from hebblab.experiments.papers.paper import Cell, Measure, Number, Paper, Progress, Report
 from hebblab.experiments.papers.results import PaperResult
 from hebblab.experiments.sweeps import write
 from hebblab.live.threads import as_trained
 from hebblab.version import __version__
 
-Outcome = dict[str, Any]
-
-_SCHEMA = 1
 _TRIES = 3  # of what a worker that died was given
-
-
-def place(paper: Paper, cell: Cell, folder: Path) -> Path:
-    """Return the file of a cell."""
-    words = re.sub(r"[^a-z0-9]+", "-", f"{cell.condition} {cell.layer}".lower()).strip("-")
-    return folder / paper.name / f"{words}-{cell.seed}.json"
-
-
-def kept(paper: Paper, cell: Cell, folder: Path | None, title: str | None = None) -> Outcome | None:
-    """Return a cell's result from its file, if it is whole and of these settings and data."""
-    if folder is None:
-        return None
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        found: Outcome = json.loads(place(paper, cell, folder).read_text(encoding="utf-8"))
-        told = (found["schema"], found["settings"], found["cell"])
-        wanted = (_SCHEMA, paper.digest, [cell.condition, cell.layer, cell.seed])
-        if told == wanted and found["numbers"] and title in (None, found["data"]["title"]):
-            return found
-    return None
-
-
-def missing(paper: Paper, cells: Iterable[Cell], folder: str | Path | None) -> list[Cell]:
-    """Return the cells whose files are not in a folder."""
-    at = None if folder is None else Path(folder)
-    return [cell for cell in cells if kept(paper, cell, at) is None]
 
 
 def run(
@@ -73,7 +43,7 @@ def run(
             folder if folder is not None else stack.enter_context(tempfile.TemporaryDirectory())
         )
         at = at.absolute()
-        left = [cell for cell in cells if kept(paper, cell, at, source.title) is None]
+        left = [cell for cell in cells if kept(paper, cell, at, source) is None]
         groups: dict[tuple[str, int], list[str]] = {}
         for cell in left:
             groups.setdefault((cell.condition, cell.seed), []).append(cell.layer)
@@ -89,7 +59,7 @@ def run(
                 reasons[Cell(task.condition, layer, task.seed)] = reason
         outcomes = {}
         for cell in cells:
-            found = kept(paper, cell, at, source.title)
+            found = kept(paper, cell, at, source)
             if found is not None:
                 outcomes[cell] = found
                 reasons.pop(cell, None)
@@ -116,7 +86,7 @@ class _Task:
         self.paths = {
             layer: str(place(paper, Cell(condition, layer, seed), folder)) for layer in layers
         }
-        self.head = {"schema": _SCHEMA, "paper": paper.name, "settings": paper.digest}
+        self.head = {"schema": SCHEMA, "paper": paper.name, "settings": paper.digest}
         self.given = (paper.measure, condition, layers, seed, source, self.paths, self.head)
 
 
