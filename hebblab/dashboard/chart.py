@@ -44,7 +44,7 @@ class Chart(Part):
     """
 
     name = "chart"
-    _esm = esm("dom.js", "part.js", "plotly.js", "labels.js", "chart.js")
+    _esm = esm("dom.js", "part.js", "plotly.js", "labels.js", "tool.js", "chart.js")
     _css = css("chart.css")
     events: ClassVar = {
         "drawn": {"id": whole},

@@ -152,6 +152,8 @@ class Controls:
         note = f"{width:,} components"
         if width < learned.extractor.width:
             note += f", all there are; the layer has {learned.extractor.width:,} features"
+        if 2 * width > len(rows):
+            note += "; of so few images the faintest are noise, which standardising lifts"
         modules = nn.Sequential(nn.Flatten(), project)
         return Representation("pca", learned.layer, self._extractor(modules, learned), note)
 

@@ -10,10 +10,12 @@ from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.evaluation.readout import PENALTY, Readout, fit_softmax_
 from hebblab.evaluation.ridge import PENALTIES, Moments, RidgePath, best, solve_few
 from hebblab.evaluation.standard import Standard
+from hebblab.evaluation.within import chosen_within
 
 _METHODS = ("ridge", "softmax")
 _SOFTMAX = (1e-1, 1e-2, 1e-3, 1e-4)
 _HELD_OUT = 0.2
+_FEW = 500  # samples under which a fifth is too few to choose by
 _FEWEST = 5  # of the rarest class, so that some of it can be held out
 
 
@@ -29,8 +31,8 @@ def linear_readout(
 
     Without a penalty, one is chosen on a stratified fifth of the samples held out (ridge: 1e-4 to
     1e3, softmax: 1e-4 to 1e-1, in steps of ten; among equals the strongest), and the readout is
-    fitted on all of them with it. Where a class has fewer than five samples it is 1e-1 (softmax:
-    1e-3).
+    fitted on all of them with it. Of fewer than 500 samples, ridge holds each fifth out in turn.
+    Where a class has fewer than five samples it is 1e-1 (softmax: 1e-3).
 
     Args:
         features: (samples, features), floating; left as they are.
@@ -70,12 +72,19 @@ def linear_readout(
 def _ridge(features: Tensor, labels: Tensor, classes: int, penalty: float | None) -> Readout:
     if len(features) < features.shape[1]:
         standard = Standard.of([features])
-        if penalty is None and (parts := _held_out(labels)) is not None:
+        if penalty is None and len(features) < _FEW and _folded(labels):
+            penalty = PENALTIES[chosen_within(features, labels, classes, standard)]
+        elif penalty is None and (parts := _held_out(labels)) is not None:
             fitted, held = parts
             path = solve_few(features[fitted], labels[fitted], classes, standard)
             penalty = _chosen(path, features[held], labels[held])
         given = (penalty or 0.1,)
         return solve_few(features, labels, classes, standard, given).readout(0)
+    if penalty is None and len(features) < _FEW and _folded(labels):
+        moments = Moments.of(features, labels, classes)
+        standard = moments.standard
+        penalty = PENALTIES[chosen_within(features, labels, classes, standard)]
+        return moments.solve((penalty,), standard).readout(0)
     if penalty is None and (parts := _held_out(labels)) is not None:
         fitted, held = parts
         most = Moments.of(features[fitted], labels[fitted], classes)
@@ -105,10 +114,15 @@ def _softmax(features: Tensor, labels: Tensor, classes: int, penalty: float | No
     return fit_softmax_(features.clone(), labels, classes, penalty or PENALTY, start=start)
 
 
+def _folded(labels: Tensor) -> bool:
+    """Whether each class has enough samples to be held out in turn."""
+    counts = torch.bincount(labels)
+    return int(counts[counts > 0].min()) >= _FEWEST
+
+
 def _held_out(labels: Tensor) -> tuple[Tensor, Tensor] | None:
     """Return rows to fit on and a fifth to choose on; None where a class has too few."""
-    counts = torch.bincount(labels)
-    if int(counts[counts > 0].min()) < _FEWEST:
+    if not _folded(labels):
         return None
     fitted, held = stratified(labels.cpu(), (_HELD_OUT,))
     return fitted.to(labels.device), held.to(labels.device)

@@ -89,10 +89,9 @@ def ncm_predict(queries: Tensor, means: Tensor) -> Tensor:
     >>> ncm_predict(torch.tensor([[0.2, 0.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
     tensor([0])
     """
-    # ‖x - m‖² less ‖x‖², which is the same for every class; around the middle, or far from zero
-    # digits are lost.
+    # ‖x - m‖² less ‖x‖², which is the same for every class.
     checks.finite(checks.rows("Queries", queries, means.shape[1]))
-    middle = means.mean(dim=0)
+    middle = _middle(means)
     near = means - middle
     scores = (queries - middle) @ near.T - 0.5 * near.square().sum(dim=1)
     return checks.finite(scores).argmax(dim=1)
@@ -143,8 +142,7 @@ def retrieved(
     _check(queries, gallery, k)
     checks.labelled(query_labels, len(queries))
     checks.labelled(gallery_labels, len(gallery))
-    # Around the middle, or far from zero digits are lost; distances are the same.
-    middle = gallery.mean(dim=0)
+    middle = _middle(gallery)
     gallery = gallery - middle
     half = 0.5 * gallery.square().sum(dim=1)
     ranks = torch.arange(1, k + 1, dtype=torch.float64, device=gallery.device)
@@ -160,6 +158,14 @@ def retrieved(
         precisions.append(relevant.mean(dim=1))
         averages.append(gained / in_all.clamp_min(1))
     return torch.cat(precisions), torch.cat(averages)
+
+
+def _middle(rows: Tensor) -> Tensor:
+    """Return the row nearest to the mean: from there distances lose no digits, wherever rows lie.
+
+    A row, and not the mean itself, so that whole numbers stay whole and equal distances equal.
+    """
+    return rows[(rows - rows.mean(dim=0)).square().sum(dim=1).argmin()]
 
 
 def _stable_best(scores: Tensor, k: int) -> Tensor:

@@ -8,7 +8,10 @@ import pytest
 from hebblab.dashboard import plotlyjs
 from hebblab.dashboard.chart import Chart
 from hebblab.dashboard.esm import css, esm
+from hebblab.dashboard.evaluation import PLOTS
 from hebblab.dashboard.panels import PANELS, Accuracy, Convergence, ProbePoint, Story
+from hebblab.dashboard.panels.base import Tool
+from hebblab.dashboard.parts import accepted
 
 pytestmark = pytest.mark.browser
 
@@ -117,7 +120,7 @@ def served(voila):
     assert voila.faults == []
 
 
-MODULE = esm("dom.js", "part.js", "plotly.js", "labels.js", "chart.js")
+MODULE = esm("dom.js", "part.js", "plotly.js", "labels.js", "tool.js", "chart.js")
 
 
 def view(panel, story=STORY):
@@ -450,3 +453,46 @@ def test_controls_are_named_and_the_plot_asks_no_other_host(served):
     group = served.get_by_role("group", name="Probe accuracy")
     assert "94.0 %" in group.get_attribute("aria-label")
     assert all(url.startswith(("blob:", "data:")) for url in asked_hosts)
+
+
+def test_what_a_chart_offers_is_sent_with_its_value(served):
+    chart = Chart(Accuracy())
+    view = chart.view
+    served.evaluate("a => add(...a)", [MODULE, view, 440, 190])
+    card = served.locator(".card")
+    card.locator(".hebblab-open-evaluation").click()
+    card.locator(".hebblab-live-line select").select_option("ncm")
+    sent = [one for one in served.evaluate("charts[0].sent") if one["do"] == "tool"]
+    assert sent == [
+        {"do": "tool", "name": "evaluation", "value": ""},
+        {"do": "tool", "name": "live-line", "value": "ncm"},
+    ]
+    accepts = Chart.events
+    assert all(accepted(one, accepts) == one for one in sent)
+    # At half height the way to all probes stands under the plot, beside the line.
+    served.evaluate("document.querySelector('.card').style.height = '110px'")
+    card.locator(".hebblab-chart-foot .hebblab-open-evaluation").wait_for()
+    served.evaluate("document.querySelector('.card').style.height = '190px'")
+    card.locator(".hebblab-chart-head .hebblab-open-evaluation").wait_for()
+    chart.close()
+
+
+def test_a_measurement_is_begun_ended_and_followed_at_its_chart(served):
+    chart = Chart(PLOTS[1]())
+    chart.arm([Tool("measure", "measure", value="labels")])
+    served.evaluate("a => add(...a)", [MODULE, chart.view, 440, 190])
+    card = served.locator(".card")
+    button, share = card.locator(".hebblab-chart-tool"), card.locator("progress")
+    assert not share.is_visible()
+    button.click()
+    chart.arm([Tool("cancel", "cancel", value="labels")], 0.25, "pixels: linear · about 4 s left")
+    served.evaluate("view => charts[0].show(view)", chart.view)
+    assert share.evaluate("p => p.value") == 0.25
+    assert card.locator(".hebblab-chart-working").inner_text() == "pixels: linear · about 4 s left"
+    button.click()
+    sent = [one for one in served.evaluate("charts[0].sent") if one["do"] == "tool"]
+    assert [(one["name"], one["value"]) for one in sent] == [
+        ("measure", "labels"),
+        ("cancel", "labels"),
+    ]
+    chart.close()

@@ -14,6 +14,7 @@ from hebblab.dashboard.panels import (
     Activations,
     Convergence,
     Histogram,
+    LiveLine,
     ProbePoint,
     Story,
 )
@@ -275,3 +276,19 @@ def test_panels_read_what_a_live_reading_has():
     read = pytest.importorskip("hebblab.live.reading")
     known = {f.name for f in fields(read.Reading)}
     assert set(vars(reading())) <= known
+
+
+def test_a_live_line_stands_beside_the_probes_and_says_what_it_is():
+    ends = ([0.4] * 3, [0.8] * 3, 1000)
+    line = LiveLine("ncm", "nearest class mean", [0, 100, 200], [0.5, 0.62, 0.7], *ends)
+    spec = Accuracy().spec(Story(step=200, live=line))
+    (trace,) = [one for one in spec["data"] if one["name"] == "live line"]
+    assert (trace["x"], trace["y"]) == ([0, 100, 200], [50.0, 62.0, 70.0])
+    assert any("nearest class mean 70.0 % (validation)" in a["text"]
+               for a in spec["layout"]["annotations"])  # fmt: skip
+    assert spec["words"] == "" and "nearest class mean: 70 %" in spec["description"]
+    refused = Accuracy().spec(Story(live=LiveLine("ncm", refusal="There is but one class.")))
+    assert refused["words"] == "There is but one class."
+    tools = Accuracy().tools(Story(live=line))
+    assert [tool.do for tool in tools] == ["evaluation", "live-line"]
+    assert tools[1].value == "ncm" and "off" in dict(tools[1].options)

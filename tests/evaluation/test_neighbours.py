@@ -181,3 +181,38 @@ def test_huge_features_are_compared_by_angle_and_refused_where_distances_leave_t
         retrieval(queries * 1e30, labels[:10], gallery * 1e30, labels, 5)
     with pytest.raises(InvalidValue, match="not finite"):
         ncm_predict(queries * 1e30, gallery[:4] * 1e30)
+
+
+@pytest.mark.parametrize("offset", [0, 7, 1000])
+def test_equal_distances_stay_equal_and_go_by_place(offset):
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        gallery, queries = (
+            torch.randint(3, (n, 4), generator=generator) + offset for n in (40, 10)
+        )
+        labels, wanted = (torch.randint(3, (n,), generator=generator) for n in (40, 10))
+        far = (queries[:, None] - gallery[None]).square().sum(dim=2)
+        near = far.argsort(dim=1, stable=True)[:, :7]
+        expected = float((labels[near] == wanted[:, None]).double().mean())
+        precision, _ = retrieval(queries.float(), wanted, gallery.float(), labels, 7)
+        assert precision == pytest.approx(expected)
+        means = gallery[:5]
+        exact = (queries[:, None] - means[None]).square().sum(dim=2)
+        first = (exact == exact.amin(dim=1, keepdim=True)).int().argmax(dim=1)
+        assert torch.equal(ncm_predict(queries.float(), means.float()), first)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.5, 1000.0])
+def test_equal_distances_go_by_place_wherever_features_lie(offset):
+    """Small whole numbers are at equal distances of each other over and over again."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        gallery = torch.randint(0, 3, (40, 4), generator=generator)
+        queries = torch.randint(0, 3, (10, 4), generator=generator)
+        labels = torch.randint(0, 3, (40,), generator=generator)
+        own = torch.randint(0, 3, (10,), generator=generator)
+        apart = (queries[:, None] - gallery).square().sum(dim=2).numpy()
+        best = np.argsort(apart, axis=1, kind="stable")[:, :7]
+        precision = (labels.numpy()[best] == own.numpy()[:, None]).mean()
+        found = retrieval(queries + offset, own, gallery + offset, labels, 7)
+        assert found[0] == pytest.approx(precision, abs=1e-12)

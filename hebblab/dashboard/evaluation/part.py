@@ -40,11 +40,12 @@ class EvaluationPart(Part):
 
     Events::
 
-        {"do": "open"}                             {"do": "close"}
+        {"do": "close"}                            {"do": "layer", "name": str}
         {"do": "measure", "name": one of MEASURES} {"do": "cancel", "name": one of MEASURES}
-        {"do": "layer", "name": str}               {"do": "of", "name": one of SHOWN}
-        {"do": "cell", "row": int, "column": int}  {"do": "query", "image": int}
-        {"do": "another", "wrong": "any" | "wrong"}
+        {"do": "of", "name": one of SHOWN}         {"do": "cell", "row": int, "column": int}
+        {"do": "query", "image": int}              {"do": "another", "wrong": "any" | "wrong"}
+
+    It is opened from the chart of probe accuracy.
     """
 
     _esm = esm(
@@ -62,7 +63,6 @@ class EvaluationPart(Part):
     _css = css("evaluation.css")
     name = "evaluation"
     events: ClassVar[Mapping[str, Mapping[str, Check]]] = {
-        "open": {},
         "close": {},
         "measure": {"name": one_of(*MEASURES)},
         "cancel": {"name": one_of(*MEASURES)},

@@ -2,7 +2,7 @@
 
 from .accuracy import Accuracy
 from .activations import Activations
-from .base import Header, Panel, ProbePoint, Story
+from .base import Header, LiveLine, Panel, ProbePoint, Story
 from .convergence import Convergence
 from .histogram import Histogram
 
@@ -15,6 +15,7 @@ __all__ = [
     "Convergence",
     "Header",
     "Histogram",
+    "LiveLine",
     "Panel",
     "ProbePoint",
     "Story",

@@ -68,7 +68,7 @@ class Accuracy(Panel):
         if shown:
             data.append(points(shown, story.noun))
             labels.append(newest_label(shown[-1], high))
-        gap = 10 if floor >= 60 else 20 if floor >= 20 else 50
+        gap = 10 if floor >= 70 else 20 if floor >= 20 else 50
         ticks = {v: f"{v} %" for v in range(floor, 101, gap)} | {100: "100 %"}
         pad = 0.02 * (100 - floor)
         said = "No probe yet."

@@ -1,9 +1,10 @@
 // A chart: words from the kernel around a plot that Plotly.js draws when it is seen and changed.
 
-import { fill, h, mark, say } from "./dom.js";
+import { h, say } from "./dom.js";
 import { connect } from "./part.js";
 import { page, receivePlotly, takeTurn, whenPlotly } from "./plotly.js";
 import { placeLabels } from "./labels.js";
+import { tool } from "./tool.js";
 
 const LIGHT = {
   accent: "#0b6e75",
@@ -69,34 +70,6 @@ function textWidth(family) {
   };
 }
 
-// A control at the chart: what it does, says and holds may change, what it is may not.
-function tool(first, send) {
-  let now = first;
-  const use = (value) => send({ do: "tool", name: now.do, value });
-  if (!first.options.length) {
-    const button = h("button", { type: "button", class: `hebblab-chart-tool ${first.css}`, on: { click: () => use(now.value) } });
-    return {
-      element: button,
-      draw(next) {
-        now = next;
-        say(button, now.words);
-        mark(button, "title", now.help || null);
-      },
-    };
-  }
-  const select = h("select", { "aria-label": first.words, on: { change: () => use(select.value) } });
-  fill(select, first.options.map(([value, label]) => ({ value, label })));
-  return {
-    element: h("label", { class: `hebblab-chart-tool ${first.css}`, title: first.help }, h("span", {}, first.words), select),
-    draw(next) {
-      // A choice on its way is not taken back by what was sent before it.
-      if (next.value !== now.value || select.dataset.drawn === undefined) select.value = next.value;
-      select.dataset.drawn = "";
-      now = next;
-    },
-  };
-}
-
 // The elements around the plot. What stands over it is there where the panel has a header.
 function build(el, { name, title, waiting, header }) {
   const parts = {
@@ -112,8 +85,8 @@ function build(el, { name, title, waiting, header }) {
   parts.working.hidden = true;
   parts.tools = h("span", { class: "hebblab-chart-tools" });
   parts.foot = h("div", { class: "hebblab-chart-foot" });
-  parts.share = h("progress", { max: 1, class: "hebblab-chart-share", "aria-label": `Progress: ${title}` });
-  parts.share.hidden = true;
+  // Where there is a header, it has a line for progress of its own.
+  parts.share = header ? null : h("progress", { max: 1, class: "hebblab-chart-share", "aria-label": `Progress: ${title}`, hidden: true });
   const head = h("div", { class: "hebblab-chart-head" }, parts.title, parts.subtitle, parts.working, parts.window, parts.tools);
   if (header) {
     parts.value = h("b");
@@ -127,7 +100,7 @@ function build(el, { name, title, waiting, header }) {
     head.append(parts.line);
   }
   parts.head = head;
-  parts.box = h("div", { class: "hebblab-chart-box" }, parts.plot, parts.words, parts.foot, parts.share, parts.waiting);
+  parts.box = h("div", { class: "hebblab-chart-box" }, parts.plot, parts.words, parts.foot, ...(parts.share ? [parts.share] : []), parts.waiting);
   parts.root = h(
     "section",
     { class: `hebblab-chart hebblab-${name}`, role: "group", "aria-label": title },
@@ -288,8 +261,10 @@ function chart(model, el, send, listen, atEnd) {
         parts.foot.prepend(...tools.filter((_, i) => wanted[i].place === "foot").map(({ element }) => element));
       }
       wanted.forEach((one, i) => tools[i].draw(one));
-      parts.share.hidden = progress === null;
-      if (progress !== null) parts.share.value = progress;
+      if (parts.share) {
+        parts.share.hidden = progress === null;
+        if (progress !== null) parts.share.value = progress;
+      }
       say(parts.working, status);
       parts.working.hidden = !status;
       parts.subtitle.hidden = Boolean(status);
