@@ -596,3 +596,15 @@ def test_in_order_batches_drop_nothing(digits):
     sizes = [len(labels) for _, labels in batches]
     assert sizes == [300, 300, 300, 100]
     assert len(batches) == 4
+
+
+def test_a_rule_that_learns_nothing_has_not_converged_early():
+    places = ("slow", "L1"), ("quick", "L1")
+    judge = claims.both(claims.ordered("x", *places), claims.gained("x", places[0]))
+    epochs = {"slow": {"L1": [10.0, 11.0, 10.5]}, "quick": {"L1": [1.0, 1.0, 2.0]}}
+    assert judge(found(**epochs)).word == "ordering reproduced"
+    nothing = claims.both(claims.ordered("x", *places), claims.gained("x", places[1]))
+    still = epochs | {"quick": {"L1": [0.1, -0.1, 0.0]}}
+    told = nothing(found(**still))
+    assert told.word == "not reproduced"
+    assert "quick, x: +0.00" in told.reason

@@ -159,6 +159,31 @@ def reached(
     return judge
 
 
+def gained(measure: str, place: Place) -> Callable[[Results], Verdict]:
+    """Return the judge of "this is above zero", by its interval over runs."""
+
+    def judge(results: Results) -> Verdict:
+        values = list(results.values(*place, measure).values())
+        enough(values, place)
+        mean, low, high = student_interval(values)
+        told = f"{place[0]}, {measure}: {mean:+.2f} ({low:+.2f} to {high:+.2f})"
+        return Verdict(ORDERING if low > 0 else NOT_REPRODUCED, told)
+
+    return judge
+
+
+def both(*judges: Callable[[Results], Verdict]) -> Callable[[Results], Verdict]:
+    """Return the judge that lets an ordering hold only where each of these does."""
+
+    def judge(results: Results) -> Verdict:
+        verdicts = [one(results) for one in judges]
+        holds = all(one.word != NOT_REPRODUCED for one in verdicts)
+        told = "; ".join(one.reason for one in verdicts)
+        return Verdict(ORDERING if holds else NOT_REPRODUCED, told)
+
+    return judge
+
+
 def _difference(
     results: Results, a: Place, b: Place, measure: str
 ) -> tuple[float, float, float, int]:

@@ -1,5 +1,6 @@
 """Lagani 2022: after how many epochs local rules and backpropagation have learnt nearly all."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,7 @@ from hebblab.live.run import Run, stream
 BACKPROP = "backprop, all labels"
 LAYER = "L3"
 BEST = "best validation accuracy, %"
+GAINED = "points gained from before the first epoch to the last"
 UNTIL = {share: f"epochs until {100 * share:g} % of the best" for share in (0.95, 0.98)}
 
 _READ = 5_000  # training images that a readout is fitted on, at the most
@@ -72,10 +74,13 @@ def measure(
 def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: Report) -> Measured:
     """Measure one condition on images at hand."""
     if condition == BACKPROP:
-        scores = [0.0, *_backprop(dataset, settings, seed, report)]
+        scores = _backprop(dataset, settings, seed, report)
     else:
         scores = list(_learning(dataset, settings, condition, seed, report))
-    numbers: dict[str, Number] = {BEST: 100 * max(scores)}
+    numbers: dict[str, Number] = {
+        BEST: 100 * max(scores),
+        GAINED: 100 * (scores[-1] - scores[0]),
+    }
     numbers |= {told: float(first_within(scores, share) - 1) for share, told in UNTIL.items()}
     curve = [round(score, 4) for score in scores]
     about = {"before the first epoch": curve[0], "validation": curve[1:]}
@@ -83,9 +88,11 @@ def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: 
 
 
 def _backprop(dataset: Dataset, settings: Settings, seed: int, report: Report) -> list[float]:
+    """Return what a readout gets right before the first epoch, and the network after each."""
     plan = settings.pretraining
     with network("paper-lagani-backprop", built(dataset, plan, NONE)) as name:
         model = untrained(recipe(plan, NONE, name, _layers(), seed), dataset)
+    before = _read(copy.deepcopy(model), dataset)
     tuned = finetune(
         model,
         dataset,
@@ -94,7 +101,8 @@ def _backprop(dataset: Dataset, settings: Settings, seed: int, report: Report) -
         seed=stream(seed, "fine-tuning"),
         progress=lambda done, total, words: report(done / total, words),
     )
-    return [float(one.validation) for one in tuned.history if one.validation is not None]
+    after = [float(one.validation) for one in tuned.history if one.validation is not None]
+    return [before, *after]
 
 
 def _learning(
@@ -164,8 +172,11 @@ def _paper(name: str, settings: Settings, seconds: tuple[float, float, float]) -
         claims=tuple(
             Claim(
                 f"{rule} has converged after fewer epochs than backpropagation (published: 1 to 2 "
-                "against 10 to 20; here: at 98 % of the best).",
-                claims.ordered(late, (BACKPROP, LAYER), (rule, LAYER)),
+                "against 10 to 20; here: at 98 % of the best), and has learnt something.",
+                claims.both(
+                    claims.ordered(late, (BACKPROP, LAYER), (rule, LAYER)),
+                    claims.gained(GAINED, (rule, LAYER)),
+                ),
             )
             for rule in (HPCA, SOFT_WTA)
         ),
@@ -185,8 +196,10 @@ def _paper(name: str, settings: Settings, seconds: tuple[float, float, float]) -
             ),
         ),
         notes=(
-            "Epoch 0 is before learning: a layer of random weights whose readout is nearly as good "
-            "as the best has converged in no epoch. Converged is the first epoch whose validation "
-            "accuracy is 95 or 98 % of the best one, as in the authors' code.",
+            "Epoch 0 is before learning, of backpropagation too: a layer of random weights whose "
+            "readout is nearly as good as the best has converged in no epoch, and a rule that "
+            "learns nothing in none either, so it has to gain something, too. Converged is the "
+            "first epoch whose validation accuracy is 95 or 98 % of the best one, as in the "
+            "authors' code.",
         ),
     )

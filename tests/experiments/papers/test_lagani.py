@@ -113,6 +113,7 @@ def test_epochs_are_counted_from_before_learning(few, monkeypatch):
     assert found.numbers[convergence.UNTIL[0.95]] == 2
     assert found.numbers[convergence.UNTIL[0.98]] == 2
     assert found.numbers[convergence.BEST] == pytest.approx(60)
+    assert found.numbers[convergence.GAINED] == pytest.approx(40)
     assert found.about["validation"] == [0.56, 0.588, 0.6]
 
 
@@ -122,5 +123,6 @@ def test_backpropagation_and_rules_are_read_epoch_by_epoch(few):
         found = convergence.on(few, settings, condition, 1, nothing)
         assert len(found.about["validation"]) == epochs
         assert found.numbers[convergence.BEST] > 10
+        assert found.about["before the first epoch"] > 0.1, "random weights are read before both"
     rule = convergence.on(few, settings, HPCA, 1, nothing)
     assert rule.about["before the first epoch"] > 0.3, "random features are worth something"
