@@ -58,7 +58,8 @@ class FineTuned:
         rows: int64; which training images had their label used.
         best_epoch: The epoch whose weights these are, counted from 1.
         history: Every epoch.
-        validation: Accuracy of these weights on the validation images.
+        validation: Accuracy of these weights on the validation images. Where the best epoch is
+            kept, these images chose it, so that it is a little too high: `score("test")` is not.
     """
 
     network: nn.Sequential
@@ -87,6 +88,8 @@ class FineTuned:
 
     def score(self, split: str = "validation") -> Score:
         """Return the accuracy on a split; every look at the test images is counted.
+
+        Validation images chose the epoch, unless the last one was kept.
 
         Raises:
             UnknownName: There is no such split.
