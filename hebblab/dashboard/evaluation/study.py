@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from random import Random
 from typing import Any
+
+import torch
 
 from hebblab.live import Session
 from hebblab.live.background import Background, Line
@@ -42,7 +43,7 @@ class Study:
         self._part, self._charts = part, charts
         self._measuring = Measuring()
         self._asides = Line("hebblab-neighbours")
-        self._random = Random(0)
+        self._generator = torch.Generator().manual_seed(0)
         self._begin("")
 
     def _begin(self, layer: str) -> None:
@@ -204,7 +205,8 @@ class Study:
         if matrix is not None:
             places = matrix.wrong() if wrong else range(len(matrix.labels))
             if places:
-                self._ask(self._random.choice(places))
+                at = torch.randint(len(places), (), generator=self._generator)
+                self._ask(places[int(at)])
 
     def _ask(self, image: int) -> None:
         """Have the neighbours of an image found, beside whatever is measured."""
