@@ -602,13 +602,16 @@ def test_a_page_that_asks_before_it_is_left_keeps_its_run(lab):
 def test_nothing_scrolls_sideways(opened, width):
     opened.page.set_viewport_size({"width": width, "height": 800})
     try:
-        across = "document.scrollingElement.scrollWidth"
-        opened.until(f"w => {across} <= w && part('lab').scrollWidth <= w", width)
-        lab = opened.part("lab").bounding_box()
+        across = "Math.max(document.scrollingElement.scrollWidth, part('lab').scrollWidth)"
+        opened.until(f"w => innerWidth === w && {across} <= w", width)
         for name in ("state", "start", "weights", "knob-delta", *CHARTS):
-            box = opened.part(name).bounding_box()
-            assert lab["x"] <= box["x"], name
-            assert box["x"] + box["width"] <= lab["x"] + lab["width"] + 1, name
+            opened.until(
+                """name => {
+                  const [box, lab] = [name, "lab"].map((one) => part(one).getBoundingClientRect());
+                  return box.width > 0 && lab.left <= box.left && box.right <= lab.right + 1;
+                }""",
+                name,
+            )
     finally:
         opened.page.set_viewport_size({"width": 1280, "height": 800})
 
