@@ -15,6 +15,9 @@ def main() -> None:
         # A console that lacks Δ shows a question mark instead of failing.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    # torch's own switch: without it the maps of a convolution are fresh 4 kB pages at every batch,
+    # which takes longer than the arithmetic. Processes that this one starts inherit it.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         app(prog_name="hebblab")
     except KeyboardInterrupt:

@@ -32,9 +32,9 @@ def nearest_neighbours(queries: Tensor, gallery: Tensor, k: int) -> Tensor:
     tensor([[0, 2]])
     """
     _check(queries, gallery, k)
-    unit = _unit(gallery)
+    directions = unit(gallery)
     found = [
-        _stable_best(_unit(chunk) @ unit.T, k)
+        _stable_best(unit(chunk) @ directions.T, k)
         for chunk in torch.split(queries, _rows(len(gallery)))
     ]
     return torch.cat(found)
@@ -181,7 +181,8 @@ def _where(found: Tensor) -> Iterator[int]:
     yield from found.nonzero().flatten().tolist()
 
 
-def _unit(rows: Tensor) -> Tensor:
+def unit(rows: Tensor) -> Tensor:
+    """Return rows (any, features) at length one; rows of zeros as they are."""
     # Of squares of large numbers nothing is left in the floats; by the largest first, all is.
     largest = rows.abs().amax(dim=1, keepdim=True)
     rows = rows / torch.where(largest > 0, largest, 1)

@@ -10,6 +10,7 @@ from hebblab.data.images import Inputs
 from hebblab.errors import InvalidValue, shown
 from hebblab.evaluation.cache import FeatureCache, Features
 from hebblab.evaluation.controls import Controls, Representation
+from hebblab.evaluation.neighbours import unit
 from hebblab.evaluation.subjects import Subject
 from hebblab.live.background import Report
 from hebblab.live.snapshots import Snapshot
@@ -68,8 +69,8 @@ class Neighbourhood:
     def _near(self, way: Representation, image: int, report: Report, k: int) -> Tensor:
         gallery = self._gallery(way, report)
         inlet = self._controls.entering(_only(self._dataset.validation, image))
-        query = _unit(next(way.extractor.all(inlet, lambda _done, _all: None)))
-        cosines = torch.cat([(_unit(chunk) @ query[0]).cpu() for chunk, _ in gallery.chunks()])
+        query = unit(next(way.extractor.all(inlet, lambda _done, _all: None)))
+        cosines = torch.cat([(unit(chunk) @ query[0]).cpu() for chunk, _ in gallery.chunks()])
         return cosines.sort(descending=True, stable=True).indices[:k]
 
     def _gallery(self, way: Representation, report: Report) -> Features:
@@ -94,8 +95,3 @@ def _only(inputs: Inputs, place: int) -> Inputs:
     if isinstance(inputs, Images):
         return Images(inputs.pixels[rows], inputs.labels[rows])
     return Vectors(inputs.values[rows], inputs.labels[rows])
-
-
-def _unit(rows: Tensor) -> Tensor:
-    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / torch.where(length > 0, length, 1)

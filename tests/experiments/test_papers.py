@@ -67,7 +67,7 @@ PAPER = Paper(
     data=data.exact("mnist-5k", "MNIST, 5,000 digits"),
     conditions={"ours": 2.0, "theirs": 1.0, "refused": 1.0}, layers=("L1", "L2"),
     seeds=(1, 2, 3), settings=("anything", 1), measure=measure,
-    published=(Published("ours", "L2", "accuracy, %", 84.2, 0.1, "[S] table 1"),
+    published=(Published("ours", "L2", "accuracy, %", 84.2, 0.1, "the paper, table 1"),
                Published("refused", "L1", "accuracy, %", 90.0)),
     claims=(
         Claim("84.2 %.", claims.number("accuracy, %", ours("L2"), 84.2, 0.1)),
@@ -169,7 +169,8 @@ def test_one_run_has_the_interval_of_its_images_and_two_have_none(fake):
 def test_the_page_names_data_claims_reasons_and_how_it_was_made(whole):
     page = whole.to_markdown()
     assert page.startswith("# A fake · MNIST, 5,000 digits\n")
-    for part in ("**reproduced**", "84.20 ± 0.1 [S] table 1", "It is a fake.", "- machine:"):
+    parts = ("**reproduced**", "84.20 ± 0.1 (the paper, table 1)", "It is a fake.", "- machine:")
+    for part in parts:
         assert part in page
     assert "refused, L1, seed 1: its sources are not here" in page
     assert "| ours | L1 | steps | 1, 2, 3 |" in page
@@ -424,7 +425,7 @@ def test_every_paper_names_its_cells_sources_and_deviations(name):
     for one in paper.published:
         assert one.condition in paper.conditions
         assert one.layer in paper.layers
-        assert one.source.startswith(("[S]", "[C]", "[F]"))
+        assert one.source.startswith(("the paper, ", "the authors' "))
     for claim in paper.claims:
         with pytest.raises(NotRun):
             claim.judge(Results({}, {}))

@@ -16,7 +16,7 @@ MOST = 20  # classes side by side; more are too small to press
 
 @dataclass(frozen=True, eq=False)
 class Confusion:
-    """How one representation's linear readout answered for each validation image.
+    """How one representation's ridge readout answered for each validation image.
 
     Attributes:
         labels: The true class of each, int64 (images,).

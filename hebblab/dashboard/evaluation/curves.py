@@ -27,7 +27,7 @@ class Labels(Plot):
     waiting = says
 
     def drawn(self, found: Found | None, noun: str, words: str = "") -> Spec:
-        """Return accuracy over the number of labels, each the mean of five subsets."""
+        """Return accuracy over the number of labels: of some the mean of five draws, of all one."""
         if found is None:
             return self.framed([], empty("labels", "accuracy"), "", words or self.says)
         words_of = rows_of(found.snapshot.dataset)
@@ -43,7 +43,7 @@ class Labels(Plot):
         low, high = math.log10(counts[0]), math.log10(counts[-1])
         ticks = {math.log10(count): f"{count:,.0f}" for count in _apart(counts, (high - low) / 5)}
         pad = 0.04 * (high - low)
-        subtitle = f"linear readout, mean of 5 draws, validation {noun}"
+        subtitle = f"ridge readout, mean of 5 draws, validation {noun}"
         return self.framed(
             *_lines(
                 words_of,
@@ -112,7 +112,7 @@ class Noise(Plot):
                 },
                 axis(self.axis_title, -pad, reach * (1 + _ROOM), ticks=self.ticks, line=True),
             ),
-            f"frozen linear readout, validation {noun}",
+            f"frozen ridge readout, validation {noun}",
             said=_said(curves, self.axis_title),
         )
 

@@ -15,7 +15,7 @@ ROBUSTNESS = "robustness"
 PROBES = ("linear", "knn", "ncm", "retrieval", "confusion")
 CONTROLS = ("pca", "kmeans", "backprop", "vae")
 BASELINES = ("pixels", "random")
-SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2)  # of larger ones, draws would overlap
 MEASURES = (TABLE, *CONTROLS, LABELS, ROBUSTNESS)
 
 
@@ -30,9 +30,10 @@ class Words:
 
 COLUMNS = {
     "linear": Words(
-        "linear readout",
+        "ridge readout",
         "One weight for each feature and class, fitted to the labels of the training images: "
-        "can a straight cut tell the classes apart?",
+        "can a straight cut tell the classes apart? The Probe button fits such weights by softmax "
+        "regression, which reads raw pixels better.",
     ),
     "knn": Words(
         "10 neighbours",

@@ -118,7 +118,7 @@ class Classes(Plot):
         return self.framed(
             [bars, marks],
             layout(accuracy, classes) if lying else layout(classes, accuracy),
-            f"linear readout, validation {noun}; dashes are raw pixels",
+            f"ridge readout, validation {noun}; dashes are raw pixels",
             said=said,
         )
 

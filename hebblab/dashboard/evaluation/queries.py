@@ -72,7 +72,7 @@ def cell_view(matrix: Confusion, row: int, column: int, of: str) -> dict[str, st
     some = f" The first {shown} are shown." if shown < len(places) else ""
     return {
         "title": f"“{true}” {verb}: {len(places):,} of {whole:,}",
-        "note": f"By a linear readout of {of}.{some} Press an image to see what it resembles."
+        "note": f"By a ridge readout of {of}.{some} Press an image to see what it resembles."
         if places
-        else f"By a linear readout of {of}.",
+        else f"By a ridge readout of {of}.",
     }

@@ -50,7 +50,7 @@ def table(found: Mapping[str, Found]) -> dict[str, Any]:
 
 
 def verdicts(found: Mapping[str, Found]) -> list[tuple[str, str]]:
-    """Return what the paired comparisons by the linear readout say, in two halves each.
+    """Return what the paired comparisons by the ridge readout say, in two halves each.
 
     Controls of another moment of the run are left out: they were paired with other weights.
     """

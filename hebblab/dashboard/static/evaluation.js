@@ -30,7 +30,7 @@ function make(el) {
       "A probe reads the frozen features out. A control is something else read out the same way: only what beats raw pixels and random features was learned.",
       null, table.element);
     const mistakes = card("hl-study-confusion hebblab-evaluation-confusion", "What is taken for what",
-      "How a linear readout answers for validation images: rows are true classes, columns its answers. Press a cell to see its images.",
+      "How a ridge readout answers for validation images: rows are true classes, columns its answers. Press a cell to see its images.",
       matrix.label, matrix.element, pictures.element);
     const alike = card("hl-study-near hebblab-evaluation-neighbours", "What an image resembles",
       "The ten training images nearest to one validation image, by cosine. Good features bring its own class together, whatever the pixels say.",

@@ -88,7 +88,7 @@ export function worthTable(send) {
         const said = view?.verdicts || [];
         verdicts.hidden = said.length === 0;
         const sentence = said.flatMap(([found, beside], i) => [i ? "; " : "", h("b", {}, found), ` ${beside}`]);
-        verdicts.replaceChildren(...(said.length ? ["By the linear readout, the learned features are ", ...sentence, "."] : []));
+        verdicts.replaceChildren(...(said.length ? ["By the ridge readout, the learned features are ", ...sentence, "."] : []));
       }
       for (const [name, control] of made) {
         const state = measures?.[name] || {};

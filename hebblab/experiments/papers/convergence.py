@@ -182,7 +182,8 @@ def _paper(name: str, settings: Settings, seconds: tuple[float, float, float]) -
         ),
         deviations=(
             "After each epoch a ridge regression reads the third layer's quadrant means (at most "
-            f"{_READ:,} labelled images); the authors train a classifier by a Hebbian rule.",
+            f"{_READ:,} labelled images); the authors train a classifier by a Hebbian rule. "
+            "Backpropagation is read so before its first epoch, and by its own readout after each.",
             f"Local rules learn for {plan.epochs} epochs in batches of {plan.batch} at "
             f"{plan.rate:g}, backpropagation for "
             f"{settings.epochs} from the same weights by the schedule of the fine-tuning.",

@@ -52,7 +52,7 @@ def measured(result: PaperResult, measure: str | None = None) -> str:
         UnknownName: There is none of that name.
         InvalidValue: No cell has a number.
     """
-    known = list(dict.fromkeys(key[2] for key in result.results.keys()))  # noqa: SIM118
+    known = list(dict.fromkeys(key[2] for key in result.results.known()))
     if not known:
         raise InvalidValue(f"No cell of {result.paper.name} has a number yet. Run some first.")
     if measure is None:

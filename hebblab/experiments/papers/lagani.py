@@ -54,7 +54,7 @@ def published() -> Iterator[Published]:
             for layer, number in zip(LAYERS, row.split(), strict=True):
                 value, _, half = number.partition("±")
                 yield Published(
-                    named(way, share), layer, TEST, float(value), float(half), "[S] Table 1"
+                    named(way, share), layer, TEST, float(value), float(half), "the paper, Table 1"
                 )
 
 

@@ -179,7 +179,7 @@ def mini() -> Paper:
 def _paper(name: str, settings: Settings, seconds: float) -> Paper:
     last, whole = LAYERS[-1], settings.train is None
     steps = (WINNERS, THRESHOLDS, TRIANGLE, PRUNING)
-    published = Published(PRUNING, last, TEST, 64.65, 0.94, "[C] the notebook's output, one run")
+    published = Published(PRUNING, last, TEST, 64.65, 0.94, "the authors' notebook, one run")
     number = Claim(
         "64.65 % of the test images from the third layer, with all interventions.",
         claims.number(TEST, (PRUNING, last), 64.65, 0.94),

@@ -63,7 +63,7 @@ def _numbers(result: PaperResult) -> str:
         if published and math.isfinite(row["published_half"]):
             published += f" ± {number(row['published_half'])}"
         if published:
-            published += f" {row['source']}"
+            published += f" ({row['source']})"
         ours = number(row["ours"]) or row["note"]
         rows.append(
             (

@@ -41,7 +41,7 @@ class Results:
                 key = (cell.condition, cell.layer, measure)
                 self._runs.setdefault(key, {})[cell.seed] = number
 
-    def keys(self) -> tuple[Key, ...]:
+    def known(self) -> tuple[Key, ...]:
         """Return what there are numbers of."""
         return tuple(self._runs)
 
@@ -217,12 +217,12 @@ class PaperResult:
 
     def _keys(self) -> list[Key]:
         """Return what the table has rows of: nothing chosen or published is left out in silence."""
-        measures = list(dict.fromkeys(measure for *_, measure in self.results.keys()))  # noqa: SIM118
+        measures = list(dict.fromkeys(measure for *_, measure in self.results.known()))
         wanted = [(one.condition, one.layer, one.measure) for one in self.paper.published]
         for _, _, measure in wanted:
             if measure not in measures:
                 measures.append(measure)
-        shown = {*self.results.keys(), *wanted}
+        shown = {*self.results.known(), *wanted}
         keys = []
         for condition in dict.fromkeys([*self.paper.conditions, *(key[0] for key in wanted)]):
             for layer in self.paper.layers:

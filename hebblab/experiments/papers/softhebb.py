@@ -116,7 +116,7 @@ def mini() -> Paper:
 def _paper(name: str, settings: Settings, seconds: float) -> Paper:
     last, whole = LAYERS[-1], settings.train is None
     wide = settings.network == "softhebb-cnn"
-    published = Published(SOFT, last, TEST, 80.3, None, "[F] the abstract")
+    published = Published(SOFT, last, TEST, 80.3, None, "the paper, abstract")
     number = Claim(
         "80.3 % of the test images from the third layer.",
         claims.number(TEST, (SOFT, last), published.value),

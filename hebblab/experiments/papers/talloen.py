@@ -157,7 +157,7 @@ def _trained(
 
 def full() -> Paper:
     """Return the experiment at 400 filters on all of Fashion-MNIST."""
-    settings = Settings(400, None, None, None, updates=400_000, pictures=8_000, epochs=20)
+    settings = Settings(400, None, None, None, updates=400_000, pictures=8_000, epochs=5)
     long, short = 7400.0, 6500.0
     seconds = {HEBB: long, SHORT: short, PATCHES: long, END_TO_END: 9000.0, RANDOM: 6400.0}
     seconds[PIXELS] = 40.0
@@ -172,7 +172,7 @@ def mini() -> Paper:
 
 
 def _paper(name: str, settings: Settings, seconds: dict[str, float], at_most: float) -> Paper:
-    source = "[S] section 5, Table 1, one run"
+    source = "the paper, section 5, Table 1, one run"
     half = 0.55  # of 10,000 test images, at 95 %
     published = [
         Published(HEBB, LAYER, TEST, 91.44, half, source),

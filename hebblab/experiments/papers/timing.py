@@ -212,7 +212,7 @@ def mini() -> Paper:
 
 
 def _paper(name: str, settings: Settings, seconds: dict[str, float]) -> Paper:
-    source = "[S] supplement, Table 1"
+    source = "the paper, supplement, Table 1"
     return Paper(
         name=name,
         title="The time of an epoch of the Krotov-Hopfield rule",

@@ -29,7 +29,7 @@ def paper(layers=("L1", "L2", "L3")):
         seeds=(1, 2, 3),
         settings=1,
         measure=lambda *_: iter(()),
-        published=(Published("ours", layers[-1], MEASURE, 84.0, 0.5, "[S] table 1"),),
+        published=(Published("ours", layers[-1], MEASURE, 84.0, 0.5, "the paper, table 1"),),
         claims=(
             hl.papers.Claim("Ours is better.", claims.ordered(MEASURE, ("ours", "L1"), THEIRS)),
             hl.papers.Claim("Ours is 84.", claims.number(MEASURE, ("ours", layers[-1]), 84.0)),

@@ -40,7 +40,7 @@ def test_the_published_table_is_whole():
     found = {(one.condition, one.layer): one for one in lagani.published()}
     assert len(found) == 3 * 4 * 5
     best = found[named(HPCA, 0.01), "L3"]
-    assert (best.value, best.half, best.source) == (41.88, 0.53, "[S] Table 1")
+    assert (best.value, best.half, best.source) == (41.88, 0.53, "the paper, Table 1")
     assert found[named(VAE_PUBLISHED, 0.01), "L3"].half == 1.25
     assert found[named(SOFT_WTA, 1.0), "L5"].value == 85.37
     assert found[named(HPCA, 0.05), "L2"].value == 50.14
