@@ -39,7 +39,8 @@ def convolution(units: int) -> Builder:
         model.add_module("flatten", nn.Flatten())
         model.add_module("readout", nn.Linear(units * math.prod(side), classes))
         # Pooling and batch norm take a third of the time where a position's units lie together.
-        return model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model
 
     return build
 
