@@ -159,7 +159,7 @@ def block(mark: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("mark", "installs", "starts"),
-    [("serve", "-e .", "hebblab serve"), ("test", '-e ".[test]"', "python -m pytest")],
+    [("serve", "-e .", "hebblab serve"), ("test", '-e ".[test]"', "python -m pytest -n 2")],
 )
 def test_the_two_commands_are_one_line_each_and_make_their_own_environment(mark, installs, starts):
     shell, powershell = block(mark)

@@ -78,7 +78,7 @@ def test_what_is_said_is_set_in_the_networks_own_modules_and_the_rest_stays_as_b
             lambda x, w: np.maximum(x / np.linalg.norm(x, axis=1, keepdims=True) @ w.T, 0) ** 2,
         ),
     ],
-    ids=str,
+    ids=["n", "triangle", "input_norm"],
 )
 def test_the_next_layer_learns_from_them(said, given):
     model = network()
