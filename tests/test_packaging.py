@@ -196,7 +196,9 @@ def test_ci_contributing_and_pre_commit_name_the_same_checks():
         assert (ROOT / word).exists(), word
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/teaching.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "docs/teaching.md", "docs/papers/README.md"]
+)
 def test_links_within_the_repository_lead_somewhere(name):
     path = ROOT / name
     targets = re.findall(r"\]\(([^)#\s]+)\)", path.read_text(encoding="utf-8"))
@@ -204,6 +206,16 @@ def test_links_within_the_repository_lead_somewhere(name):
     assert local or name == "CONTRIBUTING.md"
     for target in local:
         assert (path.parent / target).exists(), target
+
+
+def test_the_index_of_papers_lists_every_page():
+    folder = ROOT / "docs" / "papers"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    pages = {path.name for path in folder.glob("*.md")} - {"README.md"}
+    assert {target for target in re.findall(r"\]\(([^)]+)\)", index)} == pages
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {
+        page.removesuffix(".md") for page in pages
+    }, "a page stands beside its cells"
 
 
 def test_the_readmes_python_runs(capsys):

@@ -82,7 +82,7 @@ def test_it_is_a_mini_that_says_what_it_costs_before_it_runs(name):
 
 def recorded(paper, folder, seeds=None):
     """Write a file for each cell of a paper, as a run would leave it, with made-up numbers."""
-    module = sys.modules[paper.measure.func.__module__]
+    module = sys.modules[paper.measure.on.__module__]
     told = [getattr(module, one) for one in MEASURES if hasattr(module, one)]
     measures = [
         one for text in told for one in ([text] if isinstance(text, str) else text.values())

@@ -519,3 +519,12 @@ def test_no_world_shares_a_knob_with_what_a_recipe_says_otherwise():
         assert not knobs & ({*Recipe.model_fields} | BESIDE)
         for rule in hl.rules.available():
             assert not knobs & set(hl.rules.get(rule).declared())
+
+
+def test_a_layer_that_a_recipe_says_nothing_of_is_refused_with_the_nearest():
+    recipe = Recipe(rules={"hidden": {"rule": "oja"}})
+    for read in (recipe.rate, recipe.rule, recipe.options):
+        with pytest.raises(UnknownName, match=r"no layer in this recipe 'hiden'.*Did you mean"):
+            read("hiden")
+    with pytest.raises(UnknownName, match=r"Known: \*\. See recipe\.resolved"):
+        Recipe().rule("hidden")

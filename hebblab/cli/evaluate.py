@@ -136,11 +136,13 @@ def _recipe(name: str) -> "Recipe":
         about = json.loads(text)
     except ValueError:
         about = None
-    if not isinstance(about, dict) or "recipe" not in about:
-        return Recipe.model_validate_json(text)
-    if about.get("edits"):
+    whole = isinstance(about, dict) and "recipe" in about
+    if whole and about.get("edits"):
         raise InvalidValue(
             f"{name} is of a run that was edited while it learned, which its recipe alone does "
             "not repeat. Evaluate the session itself: hl.evaluate(session)."
         )
-    return Recipe.model_validate(about["recipe"])
+    try:
+        return Recipe.model_validate(about["recipe"]) if whole else Recipe.model_validate_json(text)
+    except HebblabError as error:
+        raise type(error)(f"The recipe {name} cannot be used. {error}") from error

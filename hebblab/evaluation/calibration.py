@@ -27,6 +27,22 @@ class Reliability:
     count: Tensor
     error: float
 
+    def plain(self) -> dict[str, float | list[int] | list[float | None]]:
+        """Return it as JSON takes it: by each attribute's name a list over bins; empty is None.
+
+        Bin b of B holds confidences above b/B up to (b + 1)/B.
+
+        >>> sure = torch.tensor([[0.25, 0.75], [1.0, 0.0]])
+        >>> reliability(sure, torch.tensor([1, 0]), bins=2).plain()
+        {'confidence': [None, 0.875], 'accuracy': [None, 1.0], 'count': [0, 2], 'error': 0.125}
+        """
+        return {
+            "confidence": _filled(self.confidence),
+            "accuracy": _filled(self.accuracy),
+            "count": self.count.tolist(),
+            "error": self.error,
+        }
+
 
 def reliability(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
     r"""Return confidence and accuracy by bins of confidence, and the expected calibration error.
@@ -91,6 +107,10 @@ def error_interval(
     each = ((chosen == labels).double() - sure) * direction[_bin(sure, len(found.count))]
     half = 1.96 * float(each.std(correction=0)) / len(each) ** 0.5
     return max(0.0, found.error - half), min(1.0, found.error + half)
+
+
+def _filled(values: Tensor) -> list[float | None]:
+    return [None if value.isnan() else float(value) for value in values]
 
 
 def _bin(sure: Tensor, bins: int) -> Tensor:

@@ -117,9 +117,16 @@ def win_information(winners: Tensor, labels: Tensor, units: int, classes: int) -
         units: Number of units.
         classes: Number of classes.
 
+    Raises:
+        InvalidValue: Winners or labels that do not fit, or none at all.
+
     >>> win_information(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 1, 1]), 2, 2)
     1.0
     """
+    checks.labelled(winners, None, units, "Winners")
+    checks.labelled(labels, len(winners), classes)
+    if len(winners) == 0:
+        raise InvalidValue("Information needs at least one sample.")
     joint = torch.bincount(winners * classes + labels, minlength=units * classes).double()
     joint = (joint / joint.sum()).view(units, classes)
     apart = joint.sum(dim=1, keepdim=True) * joint.sum(dim=0, keepdim=True)
@@ -141,13 +148,19 @@ def linear_cka(x: Tensor, y: Tensor, debiased: bool = False) -> float:
         debiased: Use the unbiased estimator; needs more than 3 samples.
 
     Raises:
-        InvalidValue: Other numbers of samples, or too few.
+        InvalidValue: Other numbers of samples, too few, or features that are not finite.
 
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0], [0.0, 0.0], [1.0, 5.0]])
     >>> round(linear_cka(x, 2 * x), 6)
     1.0
     """
     least = 4 if debiased else 2
+    for one in (x, y):
+        if not isinstance(one, Tensor) or one.ndim < 2:
+            raise InvalidValue(
+                f"A representation is a tensor (samples, features), not {shown(one)}."
+            )
+        checks.finite(one)
     if len(x) != len(y) or len(x) < least:
         raise InvalidValue(
             f"Two representations of the same samples are compared, at least {least} of them, not "

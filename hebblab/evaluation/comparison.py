@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from hebblab.errors import InvalidValue, shown
-from hebblab.evaluation.checks import whole
+from hebblab.evaluation.checks import listed, whole
 
 _CERTAIN = 0.05  # the level of every interval and every word here
 
@@ -25,10 +25,7 @@ def student_interval(values: Sequence[float]) -> tuple[float, float, float]:
     >>> round(mean, 3), round(low, 4), round(high, 4)
     (0.91, 0.8852, 0.9348)
     """
-    try:
-        numbers = [float(value) for value in values]
-    except (TypeError, ValueError):
-        numbers = []
+    numbers = listed("Values", values)
     if not numbers or not all(math.isfinite(number) for number in numbers):
         raise InvalidValue(
             f"An interval needs at least one run, each with a finite number, not {shown(values)}."
@@ -54,12 +51,13 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> tuple[float, fl
     >>> round(difference, 4), low > 0
     (0.0167, True)
     """
-    if len(a) != len(b):
+    ours, theirs = listed("Values", a), listed("Values", b)
+    if len(ours) != len(theirs):
         raise InvalidValue(
-            f"A paired comparison needs as many runs of the one as of the other, not {len(a)} "
-            f"and {len(b)}. Give both the same seeds."
+            f"A paired comparison needs as many runs of the one as of the other, not {len(ours)} "
+            f"and {len(theirs)}. Give both the same seeds."
         )
-    return student_interval([float(one) - float(other) for one, other in zip(a, b, strict=True)])
+    return student_interval([one - other for one, other in zip(ours, theirs, strict=True)])
 
 
 def paired_p_value(a: Sequence[float], b: Sequence[float]) -> float:
@@ -135,14 +133,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    known = [place for place, one in enumerate(p_values) if not math.isnan(one)]
-    wrong = [p_values[place] for place in known if not 0 <= p_values[place] <= 1]
+    given = listed("p-values", p_values)
+    known = [place for place, one in enumerate(given) if not math.isnan(one)]
+    wrong = [given[place] for place in known if not 0 <= given[place] <= 1]
     if wrong:
         raise InvalidValue(f"A p-value is from 0 to 1, not {shown(wrong[0])}.")
-    adjusted = [math.nan] * len(p_values)
+    adjusted = [math.nan] * len(given)
     running = 0.0
-    for rank, place in enumerate(sorted(known, key=lambda place: p_values[place])):
-        running = max(running, min(1.0, (len(known) - rank) * p_values[place]))
+    for rank, place in enumerate(sorted(known, key=lambda place: given[place])):
+        running = max(running, min(1.0, (len(known) - rank) * given[place]))
         adjusted[place] = running
     return adjusted
 
@@ -150,10 +149,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def student_quantile(probability: float, freedom: int) -> float:
     """Return the quantile of Student's t distribution with `freedom` degrees of freedom.
 
+    Raises:
+        InvalidValue: A probability that is not between 0 and 1, or no whole freedom from 1.
+
     >>> [round(student_quantile(0.975, freedom), 3) for freedom in (2, 4, 9)]
     [4.303, 2.776, 2.262]
     """
-    if not 0 < probability < 1 or freedom < 1:
+    freedom = whole("freedom", freedom)
+    number = isinstance(probability, int | float)
+    if not number or not 0 < probability < 1 or freedom < 1:
         raise InvalidValue(
             f"A quantile needs a probability between 0 and 1 and at least 1 degree of freedom, "
             f"not {shown(probability)} and {shown(freedom)}."

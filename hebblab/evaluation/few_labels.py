@@ -23,6 +23,7 @@ KINDS = (
     *("linear", "softmax", "knn", "ncm", "retrieval", "noise", "occlusion"),
     *("calibration", "code", "confusion"),
 )
+_SMALL = 1000  # labels, or features, up to which each subset tries every penalty
 _FEW = re.compile(r"linear@(?:(\d+(?:\.\d+)?)%|(\d+)/class)")
 
 
@@ -171,9 +172,10 @@ def label_grid(
     """Return the answers of each subset's readout, and the sums over all samples.
 
     Subsets of one number hold each other and those of different numbers have nothing in common
-    (see `subsets`), so that their sums are steps on the way to those of all samples. The first
-    subset tries every penalty, the others those beside the one it chose; where labels choose by
-    themselves, each subset tries every one, as no other subset's labels may help.
+    (see `subsets`), so that their sums are steps on the way to those of all samples. Each
+    subset tries every penalty. Only where both labels and features are more than 1,000, so that
+    their number matters little and the time much, do later subsets try those beside the one that
+    the first chose; and not where labels choose by themselves, as no other subset's may help.
 
     Args:
         features: Of the training images.
@@ -233,7 +235,7 @@ def label_grid(
                 place = chosen_within(few, labels[rows].to(few.device), classes, standard)
                 grid.within.setdefault(one.name, []).append(chooser.answers(path, place))
                 places = {place}
-            elif number == 0:
+            elif number == 0 and min(len(rows), features.width) > _SMALL:
                 tried[one] = PENALTIES[max(0, found.low - 1) : found.high + 2]
             grid.penalties.setdefault(one.name, set()).update(places)
         if total is not None and not bool((inside & used).any()):

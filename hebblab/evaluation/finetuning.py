@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from hebblab.data import Dataset
 from hebblab.data.images import Inputs
 from hebblab.errors import Diverged, InvalidValue, shown, unknown
+from hebblab.evaluation import checks
 from hebblab.evaluation.backprop import Dropout
 from hebblab.evaluation.subjects import Subject
-from hebblab.evaluation.subsets import subset
+from hebblab.evaluation.subsets import SAMPLINGS, SUBSETS, subset
 from hebblab.evaluation.tuned import Entry, Epoch, FineTuned, scored
 from hebblab.evaluation.working import Progress, Report
 from hebblab.nn.initial import redraw_
@@ -113,6 +114,14 @@ def finetune(
         raise unknown("way to keep", keep, KEPT)
     if keep == "last" and patience is not None:
         raise InvalidValue('patience waits for a better validation accuracy: keep="best" has one.')
+    seed = checks.seed(seed)
+    checks.called(progress, cancel)
+    if sampling not in SAMPLINGS:
+        raise unknown("sampling", sampling, SAMPLINGS)
+    if not 0 <= checks.whole("number", number) < SUBSETS:
+        raise InvalidValue(f"number goes from 0 to {SUBSETS - 1}, not {shown(number)}.")
+    if not isinstance(unit_norm, bool):
+        raise InvalidValue(f"unit_norm is True or False, not {shown(unit_norm)}.")
     subject = Subject(model, dataset, centre, None)
     training, classes = subject.dataset.train, len(subject.dataset.classes)
     labels = training.labels

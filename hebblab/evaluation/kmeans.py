@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue, shown
+from hebblab.evaluation import checks
 from hebblab.nn import LayerView, PatchConv2d
 from hebblab.nn.activations import ACTIVATIONS
 
@@ -44,12 +45,15 @@ def kmeans(
         report: Called as (done, total).
 
     Raises:
-        InvalidValue: More centres than samples.
+        InvalidValue: More centres than samples, rows that are no features or not finite, or a
+            seed or a number of iterations that is none.
 
     >>> rows = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
     >>> kmeans(rows, 2).sort(dim=0).values.flatten()
     tensor([0.1000, 5.1000])
     """
+    checks.finite(checks.rows("rows", rows))
+    seed, iterations = checks.seed(seed), checks.whole("iterations", iterations)
     if type(centres) is not int or not 1 <= centres <= len(rows):
         raise InvalidValue(
             f"k-means needs 1 to {len(rows):,} centres, the number of samples, not "

@@ -102,15 +102,16 @@ def _softmax(features: Tensor, labels: Tensor, classes: int, penalty: float | No
     start: Readout | None = None
     if penalty is None and (parts := _held_out(labels)) is not None:
         fitted, held = parts
-        some, most = features[fitted], -1
+        some, scored, most = features[fitted], features[held], -1
         for one in _SOFTMAX:
             readout = fit_softmax_(some, labels[fitted], classes, one, start=start)
-            if start is None:
-                mean, scale = readout.mean, readout.scale
-            start = readout
-            right = int((readout.predict((features[held] - mean) * scale) == labels[held]).sum())
+            right = int((readout.predict(scored) == labels[held]).sum())
             if right > most:
                 most, penalty = right, one
+            if start is None:
+                # The first fit standardised what the next ones are fitted on.
+                scored = (scored - readout.mean) * readout.scale
+            start = readout
     return fit_softmax_(features.clone(), labels, classes, penalty or PENALTY, start=start)
 
 

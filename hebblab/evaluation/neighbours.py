@@ -1,5 +1,6 @@
 """What can be read off features without training anything: neighbours, means, retrieval."""
 
+import functools
 from collections.abc import Iterator
 
 import torch
@@ -9,6 +10,7 @@ from hebblab.errors import InvalidValue, shown
 from hebblab.evaluation import checks
 
 _CHUNK = 4_000_000  # similarities held at once
+_KEYED = 4096  # rows whose keys are found at once
 
 
 def nearest_neighbours(queries: Tensor, gallery: Tensor, k: int) -> Tensor:
@@ -31,12 +33,14 @@ def nearest_neighbours(queries: Tensor, gallery: Tensor, k: int) -> Tensor:
     >>> nearest_neighbours(torch.tensor([[2.0, 0.1]]), gallery, 2)
     tensor([[0, 2]])
     """
-    _check(queries, gallery, k)
+    queries, gallery = _checked(queries, gallery, k)
     directions = unit(gallery)
-    found = [
-        _stable_best(unit(chunk) @ directions.T, k)
-        for chunk in torch.split(queries, _rows(len(gallery)))
-    ]
+    again, before = _repeated(directions)
+    found = []
+    for chunk in torch.split(queries, _rows(len(gallery))):
+        scores = unit(chunk) @ directions.T
+        scores[:, again] = scores[:, before]
+        found.append(_stable_best(scores, k))
     return torch.cat(found)
 
 
@@ -61,11 +65,12 @@ def knn_predict(
     """
     checks.labelled(labels, len(gallery), classes)
     near = labels[nearest_neighbours(queries, gallery, k)]
-    votes = torch.zeros(len(queries), classes, dtype=torch.float64, device=near.device)
-    # Less than a vote in all, and more for the nearer: it decides among equals only.
-    weight = 1 + 0.5 ** torch.arange(1, k + 1, dtype=torch.float64, device=near.device) / k
-    votes.scatter_add_(1, near, weight.expand(len(queries), k))
-    return votes.argmax(dim=1)
+    votes = torch.zeros(len(queries), classes, dtype=torch.int64, device=near.device)
+    votes.scatter_add_(1, near, torch.ones_like(near))
+    ranks = torch.arange(k, device=near.device).expand(len(queries), k)
+    first = torch.full_like(votes, k).scatter_reduce_(1, near, ranks, "amin")
+    # A class's first rank is less than a vote, and decides among equals only.
+    return (votes * (k + 1) - first).argmax(dim=1)
 
 
 def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -74,7 +79,10 @@ def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
     Raises:
         InvalidValue: A class has no sample, or labels do not fit.
     """
-    checks.labelled(labels, len(checks.rows("features", features)), classes)
+    checks.labelled(
+        labels, len(checks.rows("features", features)), checks.whole("classes", classes)
+    )
+    features = features.to(_wide(features))
     counts = torch.bincount(labels, minlength=classes)
     if bool((counts == 0).any()):
         empty = (counts == 0).nonzero().flatten().tolist()
@@ -86,11 +94,16 @@ def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
 def ncm_predict(queries: Tensor, means: Tensor) -> Tensor:
     """Return the class whose mean is nearest by Euclidean distance, int64 (queries,).
 
+    Raises:
+        InvalidValue: The shapes do not fit, or a number is not finite.
+
     >>> ncm_predict(torch.tensor([[0.2, 0.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
     tensor([0])
     """
     # ‖x - m‖² less ‖x‖², which is the same for every class.
-    checks.finite(checks.rows("Queries", queries, means.shape[1]))
+    checks.finite(checks.rows("Queries", queries, checks.rows("Means", means).shape[1]))
+    wide = _wide(queries, means)
+    queries, means = queries.to(wide), means.to(wide)
     middle = _middle(means)
     near = means - middle
     scores = (queries - middle) @ near.T - 0.5 * near.square().sum(dim=1)
@@ -139,19 +152,22 @@ def retrieved(
 
     See `retrieval`, whose two numbers are their means.
     """
-    _check(queries, gallery, k)
+    queries, gallery = _checked(queries, gallery, k)
     checks.labelled(query_labels, len(queries))
     checks.labelled(gallery_labels, len(gallery))
     middle = _middle(gallery)
     gallery = gallery - middle
     half = 0.5 * gallery.square().sum(dim=1)
+    again, before = _repeated(gallery)
     ranks = torch.arange(1, k + 1, dtype=torch.float64, device=gallery.device)
     precisions, averages = [], []
     size = _rows(len(gallery))
     for chunk, wanted in zip(
         torch.split(queries, size), torch.split(query_labels, size), strict=True
     ):
-        best = _stable_best(checks.finite((chunk - middle) @ gallery.T - half), k)
+        scores = checks.finite((chunk - middle) @ gallery.T - half)
+        scores[:, again] = scores[:, before]
+        best = _stable_best(scores, k)
         relevant = (gallery_labels[best] == wanted[:, None]).double()
         in_all = (gallery_labels == wanted[:, None]).sum(dim=1).clamp_max(k)
         gained = (relevant * relevant.cumsum(dim=1) / ranks).sum(dim=1)
@@ -166,6 +182,21 @@ def _middle(rows: Tensor) -> Tensor:
     A row, and not the mean itself, so that whole numbers stay whole and equal distances equal.
     """
     return rows[(rows - rows.mean(dim=0)).square().sum(dim=1).argmin()]
+
+
+def _repeated(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the places of rows that stood before, and where each stood first.
+
+    A product may round equal columns differently, where its last ones do not fill a vector.
+    """
+    weights = torch.linspace(1, 2, rows.shape[1], dtype=rows.dtype, device=rows.device)
+    keys = torch.cat([(part * weights).sum(dim=1) for part in torch.split(rows, _KEYED)])
+    keys, order = keys.sort(stable=True)
+    near = (keys[1:] == keys[:-1]).nonzero().flatten()
+    near = near[(rows[order[near + 1]] == rows[order[near]]).all(dim=1)]
+    starts = torch.arange(len(rows), device=rows.device)
+    starts[near + 1] = 0
+    return order[near + 1], order[starts.cummax(dim=0).values[near + 1]]
 
 
 def _stable_best(scores: Tensor, k: int) -> Tensor:
@@ -194,7 +225,13 @@ def _rows(gallery: int) -> int:
     return max(1, _CHUNK // gallery)
 
 
-def _check(queries: Tensor, gallery: Tensor, k: int) -> None:
+def _wide(*given: Tensor) -> torch.dtype:
+    """Return the precision that tensors are compared in: the finest, and single at the least."""
+    return functools.reduce(torch.promote_types, (one.dtype for one in given), torch.float32)
+
+
+def _checked(queries: Tensor, gallery: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return queries and gallery in one precision, or refuse them."""
     for what, given in (("Queries", queries), ("The gallery", gallery)):
         checks.finite(checks.rows(what, given))
     if queries.shape[1] != gallery.shape[1]:
@@ -206,3 +243,5 @@ def _check(queries: Tensor, gallery: Tensor, k: int) -> None:
         raise InvalidValue(f"k goes from 1 to the {len(gallery):,} rows there are, not {shown(k)}.")
     if len(queries) == 0:
         raise InvalidValue("There is no query.")
+    wide = _wide(queries, gallery)
+    return queries.to(wide), gallery.to(wide)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hebblab.data import Dataset, Images
 from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.evaluation import checks
 from hebblab.evaluation.features import Extractor, Inlet, Start, collect
 from hebblab.evaluation.intervals import Score
 from hebblab.evaluation.readout import fit_softmax_
@@ -107,7 +108,8 @@ def linear_probe(
 
     Raises:
         UnknownName: There is no such layer or split.
-        InvalidValue: The network does not fit the data, or its features are not finite.
+        InvalidValue: The network does not fit the data, its features are not finite, or an
+            argument is of the wrong kind.
         concurrent.futures.CancelledError: `cancel` returned True.
 
     >>> import hebblab as hl
@@ -120,6 +122,10 @@ def linear_probe(
         raise unknown("split to score", split, _SPLITS)
     if isinstance(memory, bool) or not isinstance(memory, int) or memory < 1 << 20:
         raise InvalidValue(f"memory must be at least 1,048,576 bytes, not {shown(memory)}.")
+    seed, threads = checks.seed(seed), checks.threads(threads)
+    checks.called(progress, cancel)
+    if not isinstance(dataset, Dataset):
+        raise InvalidValue(f"A network is probed on an hl.Dataset, not {shown(dataset)}.")
     started = time.perf_counter()
     with torch.inference_mode(), using(threads), flushed_denormals():
         probe = _Probe(network, dataset, layer, split, seed, centre, memory)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from hebblab.data import Dataset
 from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.evaluation import checks
 from hebblab.evaluation.cache import MEMORY, FeatureCache
 from hebblab.evaluation.calibration import Reliability
-from hebblab.evaluation.checks import whole
 from hebblab.evaluation.controls import TRAINED, Controls, Representation
 from hebblab.evaluation.features import Start
 from hebblab.evaluation.intervals import Score
@@ -59,7 +59,8 @@ def evaluate(
     - "linear": ridge regression on standardised features, its penalty one of eight (1e-4 to 1e3)
       chosen on validation images; where those are scored, each half by the choice of the other.
     - "linear@1%", "linear@10/class": the same from so many labels, the mean over five stratified
-      subsets; features standardised by all training images, which needs no label.
+      subsets; features standardised by all training images, which needs no label. Where labels
+      and features are more than 1,000, later subsets try the penalties beside the first's choice.
     - "softmax": multinomial logistic regression, penalty 1e-3.
     - "knn": k = 10 and k = 1 by cosine; "ncm": nearest class mean; "retrieval": precision and mAP
       at 100 by Euclidean distance, training images as the gallery.
@@ -100,8 +101,8 @@ def evaluate(
     Raises:
         UnknownName: There is no such layer, probe, control, split, sampling or validation.
         InvalidValue: The network does not fit the data; a split is too small for its classes;
-            fewer labels than classes; features that are constant or not finite; a seed or a
-            number of threads that is none.
+            fewer labels than classes; features that are constant or not finite; an
+            argument of the wrong kind.
         DataUnavailable: Features do not fit on the disk.
         concurrent.futures.CancelledError: `cancel` returned True.
 
@@ -114,11 +115,12 @@ def evaluate(
     np.True_
     """
     began = time.perf_counter()
-    seed = whole("seed", seed)
+    seed, threads = checks.seed(seed), checks.threads(threads)
+    checks.called(progress, cancel)
+    if cache is not None and not isinstance(cache, FeatureCache):
+        raise InvalidValue(f"cache is an hl.evaluation.FeatureCache, or None, not {shown(cache)}.")
     if sampling not in SAMPLINGS:
         raise unknown("sampling", sampling, SAMPLINGS)
-    if threads is not None and whole("threads", threads) < 1:
-        raise InvalidValue(f"threads is a whole number from 1, not {shown(threads)}.")
     subject = Subject(model, dataset, centre, random_weights)
     plan = planned(subject.network, subject.dataset, layers, probes, controls, split, validation)
     keeping = FeatureCache(memory, dtype) if cache is None else cache

@@ -66,9 +66,9 @@ class Readout:
         Raises:
             InvalidValue: There is no row, or not one label for each.
         """
-        if len(features) != len(labels):
-            raise InvalidValue(f"There are {len(features):,} rows and {len(labels):,} labels.")
-        return Score.of(self.correct(features, labels), len(labels))
+        rows = checks.rows("features", features, len(self.mean))
+        checks.labelled(labels, len(rows))
+        return Score.of(self.correct(rows, labels), len(rows))
 
     def _scores(self, features: Tensor) -> Tensor:
         folded = self.weights * self.scale

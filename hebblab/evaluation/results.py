@@ -206,7 +206,14 @@ class Evaluation:
         return tuple(_adjusted(one, p) for one, p in zip(found, adjusted, strict=True))
 
     def to_json(self) -> str:
-        """Return all of it as one JSON object; a number that is not defined is null."""
+        """Return all of it as one JSON object; a number that is not defined is null.
+
+        Its keys: `dataset`, `fingerprint`, `sizes`, `classes`, `split`, `test_opened`, `seed`,
+        `step`, `recipe`, `seconds` and `notes` as the attributes of those names; `hebblab`, the
+        version; `rows`, a list of the table's rows; by representation `confusion`, rows of counts,
+        and `reliability`: {"confidence": [], "accuracy": [], "count": [], "error": 0.0}, see
+        `Reliability.plain`.
+        """
         about = {
             "dataset": self.dataset,
             "fingerprint": self.fingerprint,
@@ -222,6 +229,7 @@ class Evaluation:
             "notes": dict(self.notes),
             "rows": [plain(row) for row in self.rows],
             "confusion": {key: table.to_numpy().tolist() for key, table in self.confusion.items()},
+            "reliability": {key: found.plain() for key, found in self.reliability.items()},
         }
         return json.dumps(about, ensure_ascii=False, allow_nan=False)
 
@@ -260,7 +268,7 @@ class Evaluation:
     def _find(self, name: str, probe: str) -> Place:
         places = [*self._answers, *self._subsets]
         probes = {place[2] for place in places}
-        if probe not in probes:
+        if not isinstance(probe, str) or probe not in probes:
             raise unknown("comparable probe in this evaluation", probe, probes)
         known = {self._key(*place[:2]): place for place in places if place[2] == probe}
         layers = {row.layer for row in self.rows if row.layer}
@@ -272,7 +280,7 @@ class Evaluation:
                 for layer in ([place[1]] if place[1] else layers)
             }
         )
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             several = [key for key in known if key.startswith(f"{name}@")]
             if several:
                 raise InvalidValue(

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hebblab.data import Images, Vectors, mean_image
 from hebblab.data.images import Inputs
 from hebblab.errors import InvalidValue, shown
+from hebblab.evaluation import checks
 
 NOISE = (0.1, 0.2, 0.3, 0.5)
 OCCLUSION = (0.25, 0.5)
@@ -25,7 +26,7 @@ def noisy(images: Inputs, deviation: float, seed: int = 0) -> Inputs:
         seed: Of the noise. The same seed gives every representation the same noise.
 
     Raises:
-        InvalidValue: The deviation is out of bounds.
+        InvalidValue: Neither images nor vectors, a deviation out of bounds, or a seed that is none.
 
     >>> grey = Images(torch.full((2, 1, 40, 40), 128, dtype=torch.uint8), torch.zeros(2).long())
     >>> round(float(noisy(grey, 0.1).pixels.float().std() / 255), 2)
@@ -34,7 +35,7 @@ def noisy(images: Inputs, deviation: float, seed: int = 0) -> Inputs:
     _between("The deviation of noise", deviation, 0, 10)
     if not isinstance(images, Images | Vectors):
         raise InvalidValue(f"Noise is added to Images or Vectors, not {shown(images, 40)}.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checks.seed(seed))
     if isinstance(images, Vectors):
         noise = torch.randn(images.values.shape, generator=generator)
         return Vectors(images.values + deviation * noise.to(images.values.device), images.labels)
@@ -57,7 +58,7 @@ def occluded(images: Inputs, side: float, training: Inputs, seed: int = 0) -> Im
         seed: Of the places. The same seed gives every representation the same places.
 
     Raises:
-        InvalidValue: Inputs that are no images, or a side out of bounds.
+        InvalidValue: Inputs that are no images, a side out of bounds, or a seed that is none.
 
     >>> white = Images(torch.full((3, 1, 8, 8), 255, dtype=torch.uint8), torch.zeros(3).long())
     >>> black = Images(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.zeros(3).long())
@@ -76,7 +77,7 @@ def occluded(images: Inputs, side: float, training: Inputs, seed: int = 0) -> Im
         )
     rows = torch.arange(height)
     columns = torch.arange(width)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checks.seed(seed))
     top = torch.randint(0, height - edge + 1, (len(pixels), 1), generator=generator)
     left = torch.randint(0, width - edge + 1, (len(pixels), 1), generator=generator)
     inside = ((rows >= top) & (rows < top + edge))[:, :, None] & (
@@ -111,7 +112,7 @@ def shifted(images: Inputs, pixels: int, seed: int = 0) -> Images:
         seed: Of the directions.
 
     Raises:
-        InvalidValue: Inputs that are no images, or a shift out of bounds.
+        InvalidValue: Inputs that are no images, a shift out of bounds, or a seed that is none.
     """
     still = _pixels(images, "shifted")
     height, width = still.shape[2:]
@@ -120,7 +121,7 @@ def shifted(images: Inputs, pixels: int, seed: int = 0) -> Images:
             f"A shift is a whole number from 0 to {min(height, width) - 1}, not {shown(pixels)}."
         )
     wide = F.pad(still, (pixels,) * 4)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checks.seed(seed))
     ways = torch.randint(0, 4, (len(images),), generator=generator)
     moved = torch.empty_like(still)
     for way, (down, right) in enumerate(((0, 1), (2, 1), (1, 0), (1, 2))):
@@ -135,8 +136,10 @@ def _bytes(training: Inputs) -> torch.Tensor:
 
 
 def _pixels(inputs: Inputs, what: str) -> torch.Tensor:
-    if not isinstance(inputs, Images):
+    if isinstance(inputs, Vectors):
         raise InvalidValue(f"Only images can be {what}; these inputs are plain vectors.")
+    if not isinstance(inputs, Images):
+        raise InvalidValue(f"Only Images can be {what}, not {shown(inputs, 40)}.")
     return inputs.pixels
 
 

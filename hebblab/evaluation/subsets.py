@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hebblab.errors import InvalidValue, shown, unknown
-from hebblab.evaluation.checks import labelled, whole
+from hebblab.evaluation import checks
 
 SUBSETS = 5
 SAMPLINGS = ("stratified", "random")
@@ -55,8 +55,8 @@ def subset(
         raise InvalidValue("Say either share= or per_class=.")
     if type(number) is not int or not 0 <= number < SUBSETS:
         raise InvalidValue(f"number goes from 0 to {SUBSETS - 1}, not {shown(number)}.")
-    seed = whole("seed", seed)
-    if len(labelled(labels, None, classes)) == 0:
+    seed = checks.seed(seed)
+    if len(checks.labelled(labels, None, classes)) == 0:
         raise InvalidValue("There is no label to choose from.")
     classes = int(labels.max()) + 1 if classes is None else classes
     counts = torch.bincount(labels, minlength=classes)

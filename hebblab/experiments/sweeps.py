@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int, str], None]
 
 _TRIES = 3  # of a cell whose worker died; one that refuses its recipe is not tried again
-_PARTS = ("accuracy", "raw_pixels", "random_features")
+# What the features are compared with, and the beginning of its columns.
+_CONTROLS = ("raw_pixels", "random_features")
+_ENDS = ("low", "high", "n")
 
 
 def sweep(
     recipes: Iterable[Recipe],
     executor: Executor | None = None,
-    folder: str | Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
     *,
     probe: bool = True,
     progress: Progress | None = None,
@@ -39,6 +41,11 @@ def sweep(
     the recipe: the same sweep goes on where it was cut off, and a larger one reuses it. The table
     holds nothing that depends on where or how fast a cell ran, so any executor gives the same.
 
+    Its columns: `name`, `data`, `network`, `rule`, `seed`, `steps`, `convergence`; the probe's
+    `accuracy` with its 95 % interval `low` to `high` over `n` images, and the same probe of
+    `raw_pixels` and of `random_features`, each with `…_low`, `…_high` and `…_n`; `weights_sha256`,
+    `recipe` (what names its file) and `error`, the sentence of a recipe that failed.
+
     Args:
         recipes: What is run; equal ones run once.
         executor: Of `concurrent.futures`, or with its interface, such as
@@ -48,20 +55,22 @@ def sweep(
         progress: Called as (done, total, text) whenever a cell is done.
 
     Raises:
-        InvalidValue: There is no recipe, or one has no end; nothing has been run.
-        DataUnavailable: The folder cannot be written; finished cells in it stay.
+        InvalidValue: There is no recipe, one has no end, or an argument is of the wrong kind;
+            nothing has been run.
+        DataUnavailable: The folder cannot be made, or written; finished cells in it stay.
 
     >>> table = sweep([Recipe(steps=2, seed=seed) for seed in (1, 2)], probe=False)
     ...                                                                     # doctest: +SKIP
     >>> list(table.seed)                                                    # doctest: +SKIP
     [1, 2]
     """
-    wanted = list(recipes)
-    _refuse(wanted)
+    wanted = _given(recipes)
+    _refuse(executor, folder, probe, progress)
     with contextlib.ExitStack() as stack:
         place = Path(
             folder if folder is not None else stack.enter_context(tempfile.TemporaryDirectory())
         )
+        _make(place)
         outcomes = _kept(wanted, place, probe)
         waiting = {identity(one): one for one in wanted if identity(one) not in outcomes}
         done = len({identity(one) for one in wanted}) - len(waiting)
@@ -99,16 +108,55 @@ def write(path: Path, outcome: Outcome) -> None:
         ) from error
 
 
-def _refuse(recipes: list[Recipe]) -> None:
-    if not recipes:
+def _given(recipes: object) -> list[Recipe]:
+    """Return the recipes as a list.
+
+    Raises:
+        InvalidValue: There is none, something is no recipe, or one has no end.
+    """
+    # A recipe and a text can be gone through as well, field by field and letter by letter.
+    if isinstance(recipes, Recipe | str) or not isinstance(recipes, Iterable):
+        raise InvalidValue(
+            f"A sweep takes a list of recipes, such as [hl.presets.get('mnist-krotov')], not "
+            f"{shown(recipes)}."
+        )
+    wanted = list(recipes)
+    if not wanted:
         raise InvalidValue("A sweep needs at least one recipe.")
-    for recipe in recipes:
+    for recipe in wanted:
         if not isinstance(recipe, Recipe):
             raise InvalidValue(f"A sweep runs recipes, not {shown(recipe)}. See hl.presets.get.")
         if recipe.endless:
             raise InvalidValue(
                 f"The recipe {recipe.name or identity(recipe)} has no end: set endless=False."
             )
+    return wanted
+
+
+def _refuse(executor: object, folder: object, probe: object, progress: object) -> None:
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise InvalidValue(
+            "executor is one of concurrent.futures, or None for a process a core, not "
+            f"{shown(executor)}."
+        )
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise InvalidValue(f"folder is the path of a folder, or None, not {shown(folder)}.")
+    if not isinstance(probe, bool):
+        raise InvalidValue(f"probe is True or False, not {shown(probe)}.")
+    if progress is not None and not callable(progress):
+        raise InvalidValue(
+            f"progress is a function of (done, total, text), or None, not {shown(progress)}."
+        )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataUnavailable(
+            f"The folder {folder} could not be made: {error.strerror or error}. "
+            "Name one that can be written; nothing has been run."
+        ) from error
 
 
 def _kept(recipes: list[Recipe], folder: Path, probe: bool) -> dict[str, Outcome]:
@@ -192,11 +240,12 @@ def _row(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
         "steps": outcome.get("steps"),
         "convergence": outcome.get("convergence"),
     }
-    for part in _PARTS:
-        score = probe.get(part, {})
-        row[part] = score.get("value")
-        if part == "accuracy":
-            row |= {key: score.get(key) for key in ("low", "high", "n")}
+    score = probe.get("accuracy", {})
+    row |= {"accuracy": score.get("value"), **{end: score.get(end) for end in _ENDS}}
+    for control in _CONTROLS:
+        score = probe.get(control, {})
+        row[control] = score.get("value")
+        row |= {f"{control}_{end}": score.get(end) for end in _ENDS}
     return {
         **row,
         "weights_sha256": outcome.get("weights_sha256", ""),

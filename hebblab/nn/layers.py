@@ -29,7 +29,8 @@ class LayerView:
         name: What errors call the layer.
 
     Raises:
-        InvalidValue: Another kind of module, or a bias, which no Hebbian rule trains.
+        InvalidValue: Another kind of module, one whose weights do not exist yet, or a bias, which
+            no Hebbian rule trains.
 
     >>> import torch
     >>> view = LayerView(nn.Conv2d(4, 6, 3, groups=2, bias=False))
@@ -44,6 +45,10 @@ class LayerView:
             raise InvalidValue(
                 f"Layer {name!r} is a {type(module).__name__}; "
                 "Hebbian rules train Linear and Conv2d layers."
+            )
+        if isinstance(module.weight, nn.UninitializedParameter):
+            raise InvalidValue(
+                f"Layer {name!r} has no weights yet: pass a batch through the model first."
             )
         if module.bias is not None:
             raise InvalidValue(
@@ -100,7 +105,7 @@ class LayerView:
         """Refuse a batch that the layer cannot take; reads its shape alone, no values.
 
         Raises:
-            InvalidValue: It is empty, of another shape, or of another dtype than the weights.
+            InvalidValue: It is empty, not dense, or of another shape or dtype than the weights.
         """
         weight = self.module.weight
         if isinstance(self.module, nn.Conv2d):
@@ -118,6 +123,10 @@ class LayerView:
             )
         if x.numel() == 0:
             raise InvalidValue(f"The batch for layer {self.name!r} is empty: its shape is {shape}.")
+        if x.layout != torch.strided:
+            raise InvalidValue(
+                f"Inputs {shape} of layer {self.name!r} are no dense tensor: use .to_dense() first."
+            )
         if x.dtype != weight.dtype:
             found, own = (str(t.dtype).removeprefix("torch.") for t in (x, weight))
             raise InvalidValue(

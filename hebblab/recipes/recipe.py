@@ -196,16 +196,17 @@ class Recipe(Knobbed):
 
     def rate(self, layer: str) -> float:
         """Return the base learning rate of a layer."""
-        own = self.rules[layer].get("learning_rate")
+        entry = self._entry(layer)
+        own = entry.get("learning_rate")
         if own is not None:
             return float(own)
         if self.learning_rate is not None:
             return self.learning_rate
-        return get(self.rules[layer]["rule"]).learning_rate
+        return get(entry["rule"]).learning_rate
 
     def rule(self, layer: str) -> Rule:
         """Return the rule of a layer, its knobs set."""
-        entry = self.rules[layer]
+        entry = self._entry(layer)
         knobs = {key: value for key, value in entry.items() if key not in BESIDE}
         return create(entry["rule"], **knobs)
 
@@ -216,9 +217,14 @@ class Recipe(Knobbed):
             layer: Its name.
             network: What the network's builder set, where the recipe says nothing.
         """
-        entry = self.rules[layer]
+        entry = self._entry(layer)
         said = {key: entry[key] for key in OPTIONS if entry.get(key) is not None}
         return LayerOptions(**{**(network or {}), **said, "learning_rate": self.rate(layer)})
+
+    def _entry(self, layer: str) -> dict[str, Any]:
+        if not isinstance(layer, str) or layer not in self.rules:
+            raise unknown("layer in this recipe", layer, self.rules, "See recipe.resolved(layers).")
+        return self.rules[layer]
 
     def total_steps(self, steps_per_epoch: int) -> int | None:
         """Return how many steps the run takes; None where it is endless."""

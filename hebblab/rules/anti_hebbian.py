@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hebblab.errors import InvalidValue, shown
 from hebblab.knobs import knob
-from hebblab.rules.reductions import count
+from hebblab.rules.reductions import averaged, count
 from hebblab.rules.registry import register
 from hebblab.rules.rule import Rule, Statistics
 
@@ -119,7 +119,7 @@ class HebbianAntiHebbian(Rule):
     def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
         """Return 2 (YᵀX / samples - W)."""
         hebbian, _, samples = statistics
-        return (hebbian / samples.to(hebbian.dtype)).sub_(weights).mul_(2)
+        return averaged(hebbian, samples).sub_(weights).mul_(2)
 
     def check_rate(self, learning_rate: float) -> None:
         """Refuse a rate of τ or more, at which M would lose its positive eigenvalues.
@@ -142,7 +142,7 @@ class HebbianAntiHebbian(Rule):
         """
         self.check_rate(learning_rate)
         _, outer, samples = statistics
-        aim = outer / samples.to(outer.dtype)
+        aim = averaged(outer, samples)
         self.buffers[LATERAL] = self.lateral(outer).lerp_(aim, learning_rate / self.tau)
 
     def _at_rest(self, driven: Tensor, weights: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ class HardWTA(_Winners):
     name = "hard-wta"
     title = "Hard winner-take-all"
     equation = r"\Delta w_i = r_i \, (x - w_i) \\ r = 1 \text{ for the } k \text{ best, else } 0"
-    source = "Rumelhart and Zipser 1985; Lagani 2022, equation 2"
+    source = "Rumelhart and Zipser, Cognitive Science 9 (1985) 75; Lagani, SEBD 2022, equation 2"
     history = (
         "Competitive learning was described by Rumelhart and Zipser in 1985: units compete for "
         "each input and the winner alone learns. Its limit over a whole data set is k-means. In "
@@ -168,7 +168,7 @@ class SoftWTA(_Winners):
     name = "soft-wta"
     title = "Soft winner-take-all"
     equation = r"\Delta w_i = r_i \, (x - w_i) \\ r = \mathrm{softmax}(s / T)"
-    source = "Nowlan 1990; Lagani 2022, equation 3"
+    source = "Nowlan, NIPS 2 (1990) 574; Lagani, SEBD 2022, equation 3"
     history = (
         "Nowlan proposed in 1990 that units share an input by the probability that it is theirs, "
         "instead of leaving it to one. Lagani and others trained deep networks with it in 2022. "
@@ -251,7 +251,7 @@ class ProportionalWTA(_Winners):
     equation = (
         r"\Delta w_i = r_i \, (x - w_i) \\ r_i = \max(s_i, 0)^a \, / \, \sum_j \max(s_j, 0)^a"
     )
-    source = "Lagani 2022, beside equation 3; its code, psoftwta"
+    source = "Lagani, SEBD 2022, beside equation 3; its code, psoftwta"
     history = (
         "Lagani tried it in 2022 beside the softmax: units share an image in plain proportion to "
         "their scores. It works poorly, as images match every unit somewhat and the shares come "

@@ -40,7 +40,10 @@ class Hebb(Competing):
     name = "hebb"
     title = "Hebb"
     equation = r"\Delta w_i = y_i \, x - \lambda \, w_i"
-    source = "Hebb, The Organization of Behavior (1949); Lagani 2022; Miconi 2021"
+    source = (
+        "Hebb, The Organization of Behavior (1949); Lagani, SEBD 2022; Miconi, arXiv:2107.01729 "
+        "(2021)"
+    )
     history = (
         "Donald Hebb proposed in 1949 that a connection strengthens when both its ends are active. "
         "Taken alone the rule has no bound: what is strong grows stronger. Every other rule here "
@@ -110,7 +113,8 @@ class Instar(Competing):
     It settles where w is the y-weighted mean of the inputs; with hard winners, the cluster mean.
 
     Knobs: `competition` hard, graded, softmax, proportional or relu (never none: a negative y
-    would push away without end); `similarity`; `k`; `temperature`; `reduction`.
+    would push away without end, and graded winners below zero count as zero); `similarity`; `k`;
+    `temperature`; `reduction`.
 
     Source: Grossberg 1976; Lagani 2022, equation 2; Miconi 2021, dw ≈ y(x - w).
 
@@ -122,7 +126,10 @@ class Instar(Competing):
     name = "instar"
     title = "Instar"
     equation = r"\Delta w_i = y_i \, (x - w_i)"
-    source = "Grossberg 1976; Lagani 2022, equation 2; Miconi 2021"
+    source = (
+        "Grossberg, Biological Cybernetics 23 (1976) 121; Lagani, SEBD 2022, equation 2; Miconi, "
+        "arXiv:2107.01729 (2021)"
+    )
     history = (
         "Stephen Grossberg described it in the 1970s as the learning of an instar, a cell at which "
         "many connections meet. It bounds Hebb's rule by letting a unit forget only when it fires. "
@@ -136,7 +143,7 @@ class Instar(Competing):
         "With winners that fire at 1 it is Oja's rule too, as 1² = 1. Very warm softmax makes "
         "every unit the mean image. Rate × mean activity above 1 overshoots, from 2 on it leaves "
         "every bound. A negative activity would push away without end, so there is no competition "
-        "none."
+        "none, and a graded winner that answers below zero does not learn."
     )
     disagreements = (
         "Batch: Miconi's code sums over samples and positions, Lagani's divides by each unit's "
@@ -204,7 +211,7 @@ class Oja(Competing):
     name = "oja"
     title = "Oja"
     equation = r"\Delta w_i = y_i \, (x - y_i \, w_i)"
-    source = "Oja, J. Math. Biology 15 (1982) 267; Miconi 2021"
+    source = "Oja, J. Math. Biology 15 (1982) 267; Miconi, arXiv:2107.01729 (2021)"
     history = (
         "Erkki Oja showed in 1982 that a single unit with this rule finds the direction in which "
         "its inputs vary most, the first principal component. It was the first proof that a local "
@@ -216,9 +223,9 @@ class Oja(Competing):
         "the axis is close to the mean image."
     )
     limits = (
-        "Rate × largest eigenvalue below 1 settles, up to 2 swings, above 2 leaves every bound: on "
-        "raw digits that is a rate of 0.026, on centred ones of 0.19. With hard winners it is the "
-        "instar."
+        "Rate × largest eigenvalue below 1 settles: a rate below 0.026 on raw digits, below 0.19 "
+        "on centred ones. From 1 to 2 the length swings, above 2 it leaves every bound. With hard "
+        "winners it is the instar."
     )
     disagreements = (
         "Forgetting: Oja writes the response u, Miconi's code what the competition made of it, y. "

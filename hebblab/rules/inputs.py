@@ -18,7 +18,7 @@ def check(inputs: Tensor, weights: Tensor) -> None:
 
     Args:
         inputs: (samples, fan_in), at least one sample.
-        weights: (units, fan_in), of the same floating dtype and device.
+        weights: (units, fan_in), of the same floating dtype and device; both dense.
 
     Raises:
         InvalidValue: They are no such matrices, or do not fit each other.
@@ -41,6 +41,7 @@ def check(inputs: Tensor, weights: Tensor) -> None:
         and inputs.dtype == weights.dtype
         and inputs.is_floating_point()
         and inputs.device == weights.device
+        and inputs.layout == weights.layout == torch.strided
     )
     if not fit:
         raise InvalidValue(_misfit(inputs, weights))
@@ -99,6 +100,8 @@ def _misfit(inputs: object, weights: object) -> str:
                 f"The {name} are empty: their shape {shapes[name]} is {tuple(one.shape)}, "
                 "and each must be at least 1."
             )
+        if one.layout != torch.strided:
+            return f"The {name} {tuple(one.shape)} are no dense tensor: use .to_dense() first."
         tensors[name] = one
     x, w = tensors["inputs"], tensors["weights"]
     if x.shape[1] != w.shape[1]:

@@ -29,15 +29,29 @@ def reduce(
         in_place: Whether `summed` itself may be changed and returned.
     """
     if reduction == "mean":
-        divisor = samples.to(summed.dtype)
-    elif reduction == "max":
-        divisor = largest(summed).clamp_min(_known(floor, summed))
+        return averaged(summed, samples, in_place)
+    if reduction == "max":
+        divisor = largest(summed).clamp_min(representable(floor, summed))
     elif reduction.startswith("share"):
         assert activity is not None
-        divisor = activity.clamp_min(_known(_SHARE_FLOOR, activity))[:, None]
+        divisor = activity.clamp_min(representable(_SHARE_FLOOR, activity))[:, None]
     else:
         return summed
     return summed.div_(divisor) if in_place else summed / divisor
+
+
+def averaged(summed: Tensor, samples: Tensor, in_place: bool = False) -> Tensor:
+    """Return a sum divided by the number of samples, which float16 cannot hold beyond 65,504.
+
+    >>> averaged(torch.ones(1, dtype=torch.float16), torch.tensor(100_000))
+    tensor([1.0014e-05], dtype=torch.float16)
+    """
+    wide = torch.promote_types(summed.dtype, torch.float32)
+    if wide == summed.dtype:
+        divisor = samples.to(wide)
+        return summed.div_(divisor) if in_place else summed / divisor
+    found = (summed.to(wide) / samples.to(wide)).to(summed.dtype)
+    return summed.copy_(found) if in_place else found
 
 
 def pulled(
@@ -61,8 +75,8 @@ def count(inputs: Tensor) -> Tensor:
     return torch.full((), len(inputs), device=inputs.device)  # filled there: nothing to wait for
 
 
-def _known(floor: float, values: Tensor) -> float:
-    """Return a floor that the values' dtype does not round to zero."""
+def representable(floor: float, values: Tensor) -> float:
+    """Return the floor, or the least that the values' dtype does not round to zero."""
     return max(floor, torch.finfo(values.dtype).tiny)
 
 

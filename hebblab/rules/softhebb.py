@@ -74,7 +74,7 @@ class SoftHebb(_Soft):
         r"\Delta w_i = s_i \, (x - u_i \, w_i)"
         r" \\ s_i = \pm \mathrm{softmax}(u / T)_i, \; + \text{ for the winner}"
     )
-    source = "Moraitis et al. 2022; Journé et al., ICLR 2023"
+    source = "Moraitis et al., Neuromorphic Comput. Eng. 2 (2022) 044017; Journé et al., ICLR 2023"
     history = (
         "Timoleon Moraitis and others showed in 2022 that soft winners with this forgetting term "
         "learn the causes of their inputs as a Bayesian would. Adrien Journé and others added the "
@@ -230,7 +230,8 @@ class SoftKrotov(_Soft):
         "most, as a relative push of 4 taught nothing in our runs.",
     )
     advice = (
-        "Raise T past 0.3 and watch units grow alike; an absolute push holds them apart longer."
+        "Raise T past 0.3 and watch units grow alike; an absolute push holds them apart longer, "
+        "but then some win nothing any more."
     )
 
     temperature: float = declared.temperature(

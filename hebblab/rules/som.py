@@ -77,8 +77,9 @@ class SOM(Rule):
     )
     limits = (
         "Very wide, every unit is the mean image; very narrow, it is the hard winner-take-all by "
-        "distance, and the order is lost. At rate 1 on the whole set it is Kohonen's batch map. A "
-        "sheet that begins with σ below 2 may fold, and nothing unfolds it later."
+        "distance, and the order is lost: with share only below about σ = 0.14, as there even a "
+        "unit that never wins moves a whole step. At rate 1 on the whole set it is Kohonen's batch "
+        "map. A sheet that begins with σ below 2 may fold, and only a wide σ unfolds it."
     )
     disagreements = (
         "Batch: Kohonen moves units after each sample (1982), or to the weighted means of a whole "

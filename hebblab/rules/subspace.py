@@ -10,9 +10,9 @@ from hebblab.nn.scratch import Scratch
 from hebblab.rules import declared, fast, products
 from hebblab.rules.reductions import count, reduce
 from hebblab.rules.registry import register
-from hebblab.rules.rule import Rule, Statistics
+from hebblab.rules.rule import Rows, Rule, Statistics
 
-_BLOCK = 128  # units that a remainder is carried over at once
+_WORTH = 2 / 3  # of the multiplications: many small products run slower than few large ones
 
 
 class _Explaining(Rule):
@@ -22,11 +22,13 @@ class _Explaining(Rule):
     the number of samples; or, where units are many, the finished Σ (FᵀX - FᵀF W) (units, fan_in)
     and the number of samples, which forms no matrix of units by units. The second is less work
     where units > 2·samples·fan_in / (samples + fan_in). As statistics of pieces of any size must
-    add up, the form follows from the layer alone: the second where units > 2·fan_in.
+    add up, the form follows from the layer alone: the second where units > 2·fan_in. A batch that
+    comes as a whole needs no statistics, and `fused` takes the second wherever it is cheaper.
     """
 
     initial_weights = "normal(0, 0.02)"
     learning_rate = 0.01
+    block: ClassVar[int] = 0  # units whose own FᵀF is formed on the way to what is left over
 
     reduction: str = declared.reduction("mean", ("mean", "sum"))
 
@@ -53,8 +55,7 @@ class _Explaining(Rule):
     ) -> Statistics:
         """Return what `gram` does; where units > 2 fan_in, the finished sum in its place.
 
-        That is Σ (FᵀX - FᵀF W) (units, fan_in), with as much of FᵀF as `forgetting` keeps, and the
-        number of samples.
+        That is Σ (FᵀX - FᵀF W) (units, fan_in), of FᵀF what `forgetting` keeps, and the samples.
         """
         units, fan_in = weights.shape
         if units <= 2 * fan_in:
@@ -96,6 +97,17 @@ class _Explaining(Rule):
         gram = products.over_samples(outputs, outputs, before, kept)
         return summed, gram, count(inputs) if total is None else total[2].add_(len(inputs))
 
+    def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
+        """Return the update by way of what is left over, where that is clearly less work."""
+        (units, fan_in), samples = weights.shape, len(inputs)
+        gram = samples * (fan_in + units) + units * fan_in
+        left_over = 2 * samples * fan_in + self.block * (samples + fan_in)
+        if left_over > _WORTH * gram:
+            return None
+        outputs = self.activated_(fast.responses(inputs, weights, scratch))
+        left = self._left_over(inputs, outputs, weights)
+        return reduce(left, self.reduction, samples=count(inputs), in_place=True)
+
     def _left_over(self, inputs: Tensor, outputs: Tensor, weights: Tensor) -> Tensor:
         """Return Σ (FᵀX - FᵀF W) by way of what all units together leave over."""
         return outputs.T @ torch.addmm(inputs, outputs, weights, alpha=-1)
@@ -105,6 +117,7 @@ class _InOrder(_Explaining):
     """Unit i sees what the units before it have left over."""
 
     ordered: ClassVar[bool] = True
+    block: ClassVar[int] = 128
 
     def forgetting(self, gram: Tensor) -> Tensor:
         """Return the lower triangle, the diagonal included."""
@@ -114,8 +127,8 @@ class _InOrder(_Explaining):
         """Return Σ (FᵀX - tril(FᵀF) W), carrying what is left over from block to block."""
         rest = inputs.clone()
         summed = torch.empty_like(weights)
-        for first in range(0, len(weights), _BLOCK):
-            block = slice(first, first + _BLOCK)
+        for first in range(0, len(weights), self.block):
+            block = slice(first, first + self.block)
             own, rows = outputs[:, block], weights[block]
             torch.addmm(own.T @ rest, (own.T @ own).tril_(), rows, alpha=-1, out=summed[block])
             rest.addmm_(own, rows, alpha=-1)
@@ -242,7 +255,7 @@ class HPCA(_InOrder):
         r"\Delta w_i = f(u_i) \, \big( x - \sum\nolimits_{j \le i} f(u_j) \, w_j \big)"
         r" \\ f = \mathrm{relu}, \tanh \text{ or the identity}"
     )
-    source = "Lagani 2022, equations 4 and 5"
+    source = "Lagani, SEBD 2022, equations 4 and 5"
     history = (
         "Non-linear forms of Sanger's rule were studied through the 1990s, as a bridge from "
         "principal to independent components. Gabriele Lagani and others trained deep "

@@ -13,7 +13,7 @@ from hebblab.rules.competitive import HardWTA, ProportionalWTA, SoftWTA
 from hebblab.rules.hebbian import Hebb, Instar, Oja
 from hebblab.rules.inputs import refuse_infinite
 from hebblab.rules.krotov import KrotovHopfield
-from hebblab.rules.reductions import largest, reduce
+from hebblab.rules.reductions import averaged, largest, reduce, representable
 from hebblab.rules.rule import Rule, Statistics
 from hebblab.rules.softhebb import SoftHebb, SoftKrotov
 from hebblab.rules.som import SOM
@@ -225,7 +225,7 @@ def _reduced(
     each = 0.5 * pull * weights.square().sum(dim=1) - (hebbian * weights).sum(dim=1)
     if reduction == "max":
         summed = torch.addcmul(hebbian, pull[:, None], weights.detach(), value=-1)
-        return each.sum() / largest(summed).clamp_min(floor)
+        return each.sum() / largest(summed).clamp_min(representable(floor, summed))
     return reduce(each[:, None], reduction, samples=samples, activity=active).sum()
 
 
@@ -253,7 +253,7 @@ def _in_order(rule: Sanger | HPCA, sums: Statistics, weights: Tensor) -> Tensor:
 
 def _anti_hebbian(rule: HebbianAntiHebbian, sums: Statistics, weights: Tensor) -> Tensor:
     hebbian, _, samples = sums
-    mean = hebbian / samples.to(hebbian.dtype)
+    mean = averaged(hebbian, samples)
     return weights.square().sum() - 2 * (mean * weights).sum()
 
 

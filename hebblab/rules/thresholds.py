@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -36,5 +37,6 @@ def adapt_(thresholds: Tensor, fired: Tensor, samples: Tensor, k: int, rate: flo
     >>> thresholds
     tensor([ 0.1250, -0.1250])
     """
-    share = fired.to(thresholds.dtype) / samples.to(thresholds.dtype)
+    wide = torch.promote_types(thresholds.dtype, torch.float32)  # float16 ends at 65,504
+    share = fired.to(wide) / samples.to(wide)
     thresholds.add_(share.sub_(k / len(thresholds)), alpha=rate)

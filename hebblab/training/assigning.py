@@ -22,18 +22,25 @@ def rules_by_layer(
     if not isinstance(given, Mapping):
         raise InvalidValue(
             f"learning_rule must be a rule or a dictionary of rules by layer name, not "
-            f"{type(given).__name__}. A rule is made by hl.rules.create(name)."
+            f"{_named(given)}."
         )
     for name, rule in given.items():
         if name not in views:
             raise unknown("Hebbian layer", name, views)
         if not isinstance(rule, Rule):
-            raise InvalidValue(
-                f"The rule of layer {name!r} is a {type(rule).__name__}, no hl.Rule."
-            )
+            raise InvalidValue(f"The rule of layer {name!r} must be a rule, not {_named(rule)}.")
     if not given:
         raise InvalidValue("The dictionary of rules is empty: nothing would learn.")
     return {name: given[name] for name in views if name in given}
+
+
+def _named(given: object) -> str:
+    """Return what is given in the place of a rule, and how to make one of it."""
+    if isinstance(given, type):
+        ready = issubclass(given, Rule)
+        how = f"make one: {given.__name__}()" if ready else "it is none of hl.Rule"
+        return f"the class {given.__name__}; {how}"
+    return f"{type(given).__name__}. A rule is made by hl.rules.create(name)"
 
 
 def options_by_layer(

@@ -21,6 +21,7 @@ from hebblab.training.learner import Learner
 from hebblab.training.local import Local
 from hebblab.training.options import LayerOptions, refuse_idle
 from hebblab.training.passes import Meet, inside
+from hebblab.training.resuming import forget_failed, wanted
 from hebblab.training.schedules import FallingRadius
 from hebblab.training.standing import set_modes, unread
 
@@ -46,8 +47,8 @@ class HebbianTrainer(Engine):
         optimizer: `Local` over the model's named parameters.
         supervised_from: Name or index of the first child that is not trained here; -1 is the
             last child, None means that every layer is Hebbian.
-        freeze_layers: Names of layers left alone. Where no layer learns before them, batch norms up
-            to them keep their statistics too, if they have any.
+        freeze_layers: Names of layers left alone, or one name. Where no layer learns before them,
+            batch norms up to them keep their statistics too, if they have any.
         initialize: Draw the Hebbian layers' weights as their rules ask, once, now. False leaves a
             loaded model as it is.
         seed: Of that draw, and of pruned connections.
@@ -61,7 +62,7 @@ class HebbianTrainer(Engine):
 
     Raises:
         InvalidValue: A bias, a knob that a layer cannot have, an option that the network has no
-            place for, or nothing to train. Nothing is changed.
+            place for, an optimizer of another model, or nothing to train. Nothing is changed.
         UnknownName: A layer's name is not the model's.
 
     >>> from hebblab import networks
@@ -98,7 +99,8 @@ class HebbianTrainer(Engine):
             raise InvalidValue(
                 f"updates must be one of {', '.join(UPDATES)}, not {shown(updates)}."
             )
-        views = hebbian_layers(model, supervised_from, tuple(freeze_layers))
+        frozen = (freeze_layers,) if isinstance(freeze_layers, str) else tuple(freeze_layers)
+        views = hebbian_layers(model, supervised_from, frozen)
         self.model = model
         self.optimizer = optimizer
         self.updates = updates
@@ -156,15 +158,16 @@ class HebbianTrainer(Engine):
     ) -> State:
         """Train for a number of epochs over batches of inputs, or of (inputs, labels).
 
-        An interrupted run goes on when called again; see `ignite.engine.Engine.run`.
+        An interrupted run goes on when called again, and so does a finished one that is asked for
+        more epochs; see `ignite.engine.Engine.run`. After the same number of epochs, or after an
+        error, a new run begins, from the weights as they are.
 
         Raises:
             InvalidValue: `epochs` is no whole number from 1.
             Diverged: Weights would leave the finite numbers.
         """
-        wanted = max_epochs if epochs is None else epochs
-        if wanted is not None and (type(wanted) is not int or wanted < 1):
-            raise InvalidValue(f"epochs must be a whole number from 1, not {shown(wanted)}.")
+        number = wanted(epochs, max_epochs)
+        forget_failed(self)
         known = epoch_length is not None or self.state.epoch_length is not None
         if self._radii and not known and not isinstance(data, Sized):
             raise InvalidValue(
@@ -173,7 +176,7 @@ class HebbianTrainer(Engine):
             )
         self._set_modes()
         self._show_thresholds()
-        return super().run(data, max_epochs=wanted, epoch_length=epoch_length)
+        return super().run(data, max_epochs=number, epoch_length=epoch_length)
 
     def focus(self, layer: str | None) -> None:
         """Let one layer learn and hold those before it still; None lets all learn.

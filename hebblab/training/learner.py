@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hebblab.errors import Diverged, NotFinite
+from hebblab.errors import Diverged, InvalidValue, NotFinite
 from hebblab.nn import LayerView, Scratch
 from hebblab.rules import Rows, Rule
 from hebblab.rules.inputs import not_finite
@@ -29,7 +29,8 @@ class Learner:
         shared: Whether another layer uses the same rule object.
 
     Raises:
-        InvalidValue: The rule or an option does not suit the layer.
+        InvalidValue: The rule or an option does not suit the layer, or the optimizer is another
+            model's.
     """
 
     def __init__(
@@ -52,7 +53,11 @@ class Learner:
         self._shared = shared
         self._held: list[dict[str, Tensor]] = []
         self.set(rule, options or LayerOptions())
-        optimizer.group(view.name)
+        if optimizer.group(view.name)["params"][0] is not view.module.weight:
+            raise InvalidValue(
+                f"The optimizer holds other weights under the name {view.name!r} than this model "
+                "has: make it anew, hl.Local(model.named_parameters(), lr=...)."
+            )
 
     @property
     def units(self) -> int:

@@ -76,11 +76,17 @@ class Local(Optimizer):
         """Add lr × change to a layer's weights.
 
         Args:
-            change: (units, fan_in), or `Rows` of it; what a rule's `update` or `fused` returned.
+            change: (units, fan_in) or of the shape of the weights, or `Rows` of it; what a rule's
+                `update` or `fused` returned.
             layer_name: Name of the layer, as in `model.named_parameters()` without ".weight".
+
+        Raises:
+            InvalidValue: The change is of another shape; the weights are as they were.
+            UnknownName: No such layer was given to the optimizer.
         """
         group = self.group(layer_name)
         weight: Tensor = group["params"][0]
+        _check_shape(change, weight, layer_name)
         if isinstance(change, Rows):
             values = change.values.reshape(-1, *weight.shape[1:])
             weight.index_add_(0, change.indices, values, alpha=group["lr"])
@@ -96,4 +102,20 @@ class Local(Optimizer):
         raise WrongState(
             "Local changes one layer at a time: use local_step(change, layer_name), "
             "or let HebbianTrainer do it."
+        )
+
+
+def _check_shape(change: Tensor | Rows, weight: Tensor, layer: str) -> None:
+    """Refuse a change of another shape, even one of as many numbers: they would be other weights'.
+
+    Raises:
+        InvalidValue: With the shape that fits.
+    """
+    given = change.values if isinstance(change, Rows) else change
+    units = len(change.indices) if isinstance(change, Rows) else len(weight)
+    fan_in = weight.numel() // len(weight)
+    if tuple(given.shape) not in ((units, fan_in), (units, *weight.shape[1:])):
+        raise InvalidValue(
+            f"A change {tuple(given.shape)} does not fit layer {layer!r} with weights "
+            f"{tuple(weight.shape)}: it must be (units, fan_in), here {(units, fan_in)}."
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hebblab.training.modes import evaluating, undisturbed
+from hebblab.training.resuming import forget_failed, wanted
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 
@@ -58,10 +59,17 @@ class SupervisedTrainer(Engine):
     ) -> State:
         """Train for a number of epochs over batches of (inputs, labels).
 
-        An interrupted run goes on when called again; see `ignite.engine.Engine.run`.
+        An interrupted run goes on when called again, and so does a finished one that is asked for
+        more epochs; see `ignite.engine.Engine.run`. After the same number of epochs, or after an
+        error, a new run begins, from the weights as they are.
+
+        Raises:
+            InvalidValue: `epochs` is no whole number from 1.
         """
+        number = wanted(epochs, max_epochs)
+        forget_failed(self)
         self.model.train()
-        return super().run(data, max_epochs=epochs or max_epochs, epoch_length=epoch_length)
+        return super().run(data, max_epochs=number, epoch_length=epoch_length)
 
     @torch.enable_grad()
     def _step(self, batch: Any) -> Answer:
@@ -101,6 +109,7 @@ class SupervisedEvaluator(Engine):
         self, data: Iterable[Any] | None = None, *, epoch_length: int | None = None
     ) -> State:
         """Score one pass over batches of (inputs, labels)."""
+        forget_failed(self)
         with evaluating(self.model), undisturbed(data):
             return super().run(data, epoch_length=epoch_length)
 

@@ -28,6 +28,8 @@ def judged(labels: object, images: int, classes: int, layer: str) -> Tensor:
             f"{who} knows {classes} classes, 0 to {classes - 1}; the batch has labels from "
             f"{low:g} to {high:g}."
         )
+    if labels.is_floating_point() and not labels.is_cuda and bool((labels != labels.floor()).any()):
+        raise InvalidValue(f"{who} needs whole numbers as labels; the batch has fractions.")
     return labels
 
 

@@ -86,12 +86,36 @@ def test_what_is_refused_is_a_sentence_and_a_code(command, words, code, said):
         assert "Training" not in done.stderr
 
 
-def test_text_that_is_no_recipe_is_refused(command, tmp_path):
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("{", 2, "That is no recipe"),
+        ("[]", 2, "That is no recipe"),
+        ('{"recipe": 3}', 2, "That is no recipe"),
+        ('{"rules": 3}', 2, "That is no recipe"),
+        ('{"rules": {"*": {"rule": "ojo"}}}', 2, "Did you mean 'oja'"),
+        ('{"recipe": {"sede": 3}}', 2, "Did you mean 'seed'"),
+        ('{"schema_version": 2}', 2, "this hebblab reads version 1"),
+        (b"\xff\xfe{", 1, "could not be read"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_named(command, tmp_path, text, code, said):
     path = tmp_path / "wrong.json"
-    for text in ("{", "[]", '{"recipe": 3}', '{"rules": 3}'):
-        path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    done = command("evaluate", str(path))
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert f"recipe {path}" in done.stderr
+    assert "Training" not in done.stderr
+
+
+def test_a_recipes_file_that_cannot_be_read_is_named(command, tmp_path):
+    folder = tmp_path / "folder.json"
+    folder.mkdir()
+    for path in (folder, tmp_path / "missing.json"):
         done = command("evaluate", str(path))
-        assert (done.exit_code, done.stdout) == (2, "")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert f"The recipe {path} could not be read" in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")

@@ -74,7 +74,15 @@ def test_each_subset_has_the_readout_of_its_own_samples(grid):
         assert torch.allclose(path.weights, alone.weights, rtol=1e-2, atol=1e-3)
 
 
-def test_later_subsets_try_only_penalties_beside_the_chosen_one(grid):
+def test_every_small_subset_tries_every_penalty(grid):
+    paths = []
+    grid(["linear@10%", "linear@1%"], paths=paths)
+    assert len(paths) == 10
+    assert all(path.penalties == PENALTIES for path in paths)
+
+
+def test_later_large_subsets_try_only_penalties_beside_the_chosen_one(grid, monkeypatch):
+    monkeypatch.setattr(few_labels, "_SMALL", 29)
     paths = []
     grid(["linear@10%"], paths=paths)
     assert paths[0].penalties == PENALTIES

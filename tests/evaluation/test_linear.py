@@ -3,9 +3,11 @@ import sklearn.linear_model
 import sklearn.preprocessing
 import torch
 
+from hebblab.data.splits import stratified
 from hebblab.errors import InvalidValue, UnknownName
 from hebblab.evaluation import linear_readout
 from hebblab.evaluation.ridge import PENALTIES
+from hebblab.evaluation.within import folds
 
 
 def drawn(rows, width, noise=2.0, seed=0, classes=5):
@@ -53,6 +55,41 @@ def test_a_penalty_is_chosen_where_none_is_given(method):
     assert chosen.accuracy(others, own) >= min(scores)
     assert chosen.penalty in PENALTIES
     assert chosen.method == method
+
+
+@pytest.mark.parametrize(("rows", "width"), [(60, 8), (60, 200), (499, 20)])
+def test_few_samples_choose_by_five_folds_of_their_own(rows, width):
+    features, labels = drawn(rows, width, noise=3.0, classes=3)
+    ready = sklearn.preprocessing.StandardScaler().fit_transform(features.double().numpy())
+    truth, dealt = torch.eye(3)[labels].numpy(), folds(labels).numpy()
+    right = []
+    for penalty in PENALTIES:
+        answers = labels.numpy() * 0
+        for fold in range(5):
+            out = dealt == fold
+            model = sklearn.linear_model.Ridge(alpha=penalty * int((~out).sum()))
+            answers[out] = model.fit(ready[~out], truth[~out]).predict(ready[out]).argmax(1)
+        right.append(int((answers == labels.numpy()).sum()))
+    strongest = max(place for place, count in enumerate(right) if count == max(right))
+    assert linear_readout(features, labels).penalty == PENALTIES[strongest]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_penalty_of_a_softmax_is_the_one_scikit_learn_chooses(seed):
+    features, labels = drawn(150, 60, noise=8.0, seed=seed, classes=3)
+    features = features + 3
+    fitted, held = stratified(labels, (0.2,))
+    ready = sklearn.preprocessing.StandardScaler().fit(features[fitted].double().numpy())
+    rows, scored = (ready.transform(features[part].double().numpy()) for part in (fitted, held))
+    penalties, scores = (1e-1, 1e-2, 1e-3, 1e-4), []
+    for penalty in penalties:
+        model = sklearn.linear_model.LogisticRegression(
+            C=1 / (2 * len(fitted) * penalty), max_iter=5000
+        )
+        scores.append(model.fit(rows, labels[fitted]).score(scored, labels[held]))
+    # Among equals the strongest, which stands first.
+    wanted = penalties[scores.index(max(scores))]
+    assert linear_readout(features, labels, "softmax").penalty == wanted
 
 
 def test_too_few_of_a_class_take_the_usual_penalty():

@@ -216,3 +216,28 @@ def test_equal_distances_go_by_place_wherever_features_lie(offset):
         precision = (labels.numpy()[best] == own.numpy()[:, None]).mean()
         found = retrieval(queries + offset, own, gallery + offset, labels, 7)
         assert found[0] == pytest.approx(precision, abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("rows", "copies", "width"), [(37, 3, 33), (13, 5, 7), (101, 2, 100)])
+def test_copies_of_a_row_go_by_place(rows, copies, width, dtype):
+    generator = torch.Generator().manual_seed(0)
+    once = torch.randn(rows, width, generator=generator, dtype=dtype)
+    gallery, queries = once.repeat(copies, 1), torch.randn(23, width, generator=generator).to(dtype)
+    found = nearest_neighbours(queries, gallery, len(gallery)).view(23, rows, copies)
+    # Copies stand side by side, the lower place first.
+    assert torch.equal(found % rows, (found[:, :, :1] % rows).expand_as(found))
+    assert bool((found.diff(dim=2) == rows).all())
+    labels = torch.arange(len(gallery)) // rows
+    own = torch.zeros(23, dtype=torch.int64)
+    assert retrieval(queries, own, gallery, labels, 1) == (1.0, 1.0)
+    assert retrieval(queries, own + copies - 1, gallery, labels, copies - 1) == (0.0, 0.0)
+
+
+def test_a_tie_of_votes_goes_to_the_nearest_however_far_it_is():
+    # By angle: 300 of class 0, then 350 of each of the others, class 2 first.
+    labels = torch.cat([torch.zeros(300), torch.tensor([2.0, 1.0]), torch.arange(698) % 2 + 1])
+    angle = torch.linspace(0, 1.5, 1000, dtype=torch.float64)
+    gallery = torch.stack([angle.cos(), angle.sin()], 1)
+    query = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    assert knn_predict(query, gallery, labels.long(), 3, k=1000).tolist() == [2]

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 from concurrent.futures import CancelledError
 
 import numpy as np
@@ -163,6 +164,23 @@ def test_reliability_comes_with_calibration(everything):
     assert int(found.count.sum()) == 90
 
 
+def test_reliability_goes_through_json_and_back(everything, dataset, dense):
+    told = json.loads(everything.to_json())["reliability"]
+    assert set(told) == set(everything.reliability)
+    assert {"learned@hidden", "learned@second", "pixels"} <= set(told)
+    for key, found in everything.reliability.items():
+        bins = told[key]
+        assert set(bins) == {"confidence", "accuracy", "count", "error"}
+        assert (bins["count"], bins["error"]) == (found.count.tolist(), found.error)
+        for name in ("confidence", "accuracy"):
+            back = [math.nan if value is None else value for value in bins[name]]
+            values = torch.tensor(back, dtype=torch.float64)
+            assert torch.equal(values.isnan(), found.count == 0)
+            assert torch.equal(values.nan_to_num(), getattr(found, name).nan_to_num())
+    without = hl.evaluate(dense, dataset, controls=[])
+    assert json.loads(without.to_json())["reliability"] == {}
+
+
 def unit(images):
     flat = as_floats(images).flatten(1)
     return flat / flat.norm(dim=1, keepdim=True)
@@ -202,6 +220,25 @@ def test_validation_images_do_not_choose_their_own_penalty(dataset, dense):
         right = [int((r.predict(scored[other]) == labels[other]).sum()) for r in readouts]
         place = max(range(len(PENALTIES)), key=lambda at: (right[at], at))
         assert torch.equal(answers[own], readouts[place].predict(scored[own]))
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (45, "45 components"),
+        (46, "46 components; of so few images the faintest are noise, which standardising lifts"),
+        (
+            100,
+            "81 components, all there are; the layer has 100 features; of so few images the "
+            "faintest are noise, which standardising lifts",
+        ),
+    ],
+)
+def test_components_that_few_images_leave_to_noise_are_told(dataset, width, said):
+    wide = nn.Sequential(nn.Flatten(), nn.Linear(81, width, bias=False), nn.ReLU())
+    found = evaluate(wide, dataset, controls=["pca"])
+    assert found.notes["pca"] == said
+    assert said in str(found)
 
 
 def test_the_last_layer_before_the_readout_is_judged_by_default(dataset, dense):
@@ -376,7 +413,7 @@ def test_features_that_are_no_numbers_are_refused(dataset, dense, probe):
     [
         ({"seed": "a"}, InvalidValue, "seed must be a whole number, not 'a'"),
         ({"seed": 1.5}, InvalidValue, "seed must be a whole number"),
-        ({"threads": 0}, InvalidValue, "threads is a whole number from 1, not 0"),
+        ({"threads": 0}, InvalidValue, "threads is a whole number from 1 to 1,024, not 0"),
         ({"sampling": "stratfied"}, UnknownName, "stratified"),
     ],
 )

@@ -57,7 +57,9 @@ def test_the_table_has_a_row_for_each_recipe_in_order(alone):
 def test_threads_and_processes_give_the_same_table(alone):
     with ThreadPoolExecutor(2) as threads:
         assert table(executor=threads).to_csv() == alone.to_csv()
-    assert table().to_csv() == alone.to_csv()
+    probed = hl.sweep(RECIPES[:2])
+    assert list(probed.weights_sha256) == list(alone.weights_sha256[:2])
+    assert probed.to_csv() == hl.sweep(RECIPES[:2], Here()).to_csv()
 
 
 def test_a_finished_cell_is_never_run_again(alone, tmp_path):
@@ -148,10 +150,56 @@ def test_progress_counts_cells_to_the_end(tmp_path):
     assert heard == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_the_probe_of_the_last_layer_is_in_the_table():
-    (row,) = hl.sweep([Recipe(steps=50)], Here()).to_dict("records")
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"progress": 3}, "progress is a function"),
+        ({"folder": 3}, "folder is the path"),
+        ({"executor": 4}, "executor is one of concurrent.futures"),
+        ({"probe": "no"}, "probe is True or False"),
+        ({"recipes": 3}, "takes a list of recipes"),
+        ({"recipes": Recipe(steps=2)}, "takes a list of recipes"),
+        ({"recipes": "mnist-krotov"}, "takes a list of recipes"),
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_refused_before_anything_runs(tmp_path, wrong, said):
+    here = Here()
+    given = {"recipes": RECIPES[:1], "executor": here, "folder": tmp_path / "new"}
+    with pytest.raises(InvalidValue, match=said):
+        hl.sweep(**{**given, **wrong})
+    assert not here.calls
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_says_so_before_anything_runs(tmp_path):
+    here, path = Here(), tmp_path / "file"
+    path.write_text("in the way")
+    with pytest.raises(DataUnavailable, match=r"file could not be made.*nothing has been run"):
+        hl.sweep(RECIPES[:1], here, path)
+    assert not here.calls
+
+
+def test_a_generator_of_recipes_is_gone_through_once():
+    found = hl.sweep((recipe for recipe in RECIPES[:2]), Here(), probe=False)
+    assert list(found.seed) == [1, 2]
+
+
+def test_the_probe_of_the_last_layer_is_in_the_table_and_its_controls_with_their_intervals(
+    tmp_path,
+):
+    recipe = Recipe(steps=50)
+    found = hl.sweep([recipe, hl.presets.get("mnist-hebb-explodes")], Here(), tmp_path)
+    row = found.to_dict("records")[0]
     assert 0 < row["low"] < row["accuracy"] < row["high"] < 1
     assert row["n"] == 1000
+    kept = json.loads((tmp_path / f"{identity(recipe)}.json").read_text())["probe"]
+    for control in ("raw_pixels", "random_features"):
+        ends = {end: row[f"{control}_{end}"] for end in ("low", "high", "n")}
+        assert {"value": row[control], **ends} == kept[control]
+        assert 0 < ends["low"] < row[control] < ends["high"] < 1
+        assert pd.isna(found[f"{control}_low"][1])
+    again = hl.sweep([recipe, hl.presets.get("mnist-hebb-explodes")], Here(), tmp_path)
+    assert again.to_csv() == found.to_csv()
 
 
 def test_dask_gives_the_same_table_though_a_worker_is_killed(alone):

@@ -322,6 +322,8 @@ def test_what_no_rule_trains_is_refused_by_name():
         LayerView(nn.Conv1d(1, 1, 1), "head")
     with pytest.raises(InvalidValue, match=r"Layer 'head' has a bias.*bias=False"):
         LayerView(nn.Linear(2, 2), "head")
+    with pytest.raises(InvalidValue, match="Layer 'head' has no weights yet: pass a batch"):
+        LayerView(nn.LazyLinear(2, bias=False), "head")
 
 
 @pytest.mark.parametrize(

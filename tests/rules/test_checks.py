@@ -140,6 +140,11 @@ def cancels(self, inputs, weights):
     return good(self, inputs, weights) * 1e-7 + inputs.sum() + 1e6 - 1e6 - inputs.sum()
 
 
+def overflows_at_once(self, inputs, weights):
+    powers = torch.exp((inputs @ weights.T) * 50)
+    return (powers / powers.sum(1, keepdim=True)).T @ inputs
+
+
 def raises(self, inputs, weights):
     raise RuntimeError("the lake\nis frozen")
 
@@ -160,7 +165,7 @@ def raises(self, inputs, weights):
         (overflows, "sizes", "1e6 times as large give a change that is not finite"),
         (cancels, "precision", "float32 and float64 differ"),
         (raises, "shape", "It raised RuntimeError: the lake$"),
-        (raises, "one sample", "It raised RuntimeError: the lake$"),
+        (overflows_at_once, "convolution", "patches of a convolution give a change"),
     ],
 )
 def test_a_wrong_rule_is_caught_by_name(update, name, words):
@@ -169,6 +174,18 @@ def test_a_wrong_rule_is_caught_by_name(update, name, words):
     with pytest.raises(InvalidValue, match=rf"(?s)'broken' fails {len(found)} of \d+ .*{name}: "):
         rules.check(broken(update)).raise_for_failures()
     assert re.search(words, found[name]), found[name]
+
+
+@pytest.mark.parametrize("update", [wrong_shape, no_tensor, raises])
+def test_what_comes_of_one_fault_is_told_once(update):
+    report = rules.check(broken(update))
+    assert [line.name for line in report.failures] == ["shape"]
+    assert report["the rest"].text == "17 more checks wait for a change of the weights' shape."
+    assert "fails 1 of " in str(report)
+
+
+def test_another_precision_is_no_fault_of_the_order():
+    assert list(failures(broken(single))) == ["dtype"]
 
 
 def test_a_rule_that_prefers_the_last_of_equal_units_is_told_so():

@@ -297,7 +297,7 @@ def test_the_fast_path_is_the_update(case):
 
 @pytest.mark.parametrize("name", sorted({case[0].name for case in fused_cases.args[1]}))
 def test_a_large_batch_takes_the_fast_path(name):
-    setting = {} if name in ("krotov-hopfield", "hard-wta", "instar") else {"competition": "hard"}
+    setting = {"competition": "hard"} if name in ("hebb", "oja") else {}
     rule = rules.create(name, **setting)
     inputs, weights = torch.rand(600, 12), torch.rand(400, 12)
     assert rule.fused(inputs, weights, Scratch()) is not None
@@ -451,6 +451,8 @@ def test_it_passes_the_checks_that_any_rule_can_be_put_through(row):
         (torch.zeros(3, 5), torch.zeros(0, 5), r"weights are empty.*\(0, 5\)"),
         (torch.zeros(3, 5).long(), torch.zeros(9, 5), "are int64 and weights.*float32"),
         (torch.zeros(3, 5).long(), torch.zeros(9, 5).long(), "must be of one floating dtype"),
+        (torch.ones(3, 5).to_sparse(), torch.ones(9, 5), r"inputs \(3, 5\) are no dense tensor"),
+        (torch.ones(3, 5), torch.ones(9, 5).to_sparse(), r"weights \(9, 5\) are no dense tensor"),
         (torch.zeros(3, 5).double(), torch.zeros(9, 5), "are float64 and weights.*float32"),
         (torch.zeros(3, 5).cfloat(), torch.zeros(9, 5).cfloat(), "complex64"),
         (torch.full((3, 5), torch.nan), torch.zeros(9, 5), "inputs .* hold 15 values of 15"),

@@ -519,3 +519,13 @@ def test_only_rules_have_surrogates():
         with pytest.raises(InvalidValue, match="surrogate takes a rule"):
             surrogate(given)
     assert hl.rules.surrogate is surrogate
+
+
+@pytest.mark.parametrize("name", ["krotov-hopfield", "softhebb", "soft-krotov"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_zeros_have_a_gradient_of_zeros_in_half_precision_too(name, dtype):
+    """The floor of `max`, 1e-30, is zero in float16."""
+    layer = linear().to(dtype)
+    loss = surrogate(rules.create(name))(layer, batch().to(dtype) * 0)
+    loss.backward()
+    assert torch.equal(layer.weight.grad, torch.zeros_like(layer.weight))

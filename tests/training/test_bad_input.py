@@ -50,6 +50,7 @@ def spoilt(value):
         ((images(2, 3, 6, 6) * 255).byte(), r"are uint8 and layer 'conv' is float32.*/ 255"),
         (images(2, 3, 6, 6).long(), "are int64 and layer 'conv' is float32"),
         (images(2, 3, 6, 6).bool(), "are bool and layer 'conv' is float32"),
+        (images(2, 3, 6, 6).to_sparse(), "layer 'conv' are no dense tensor: use .to_dense"),
         (spoilt(math.nan), "inputs of layer 'conv' hold 2 values of 216 that are NaN"),
         (spoilt(math.inf), "inputs of layer 'conv' hold 2 values of 216 that are NaN or infinite"),
         (np.zeros((2, 3, 6, 6)), "batch is a tensor of inputs.*not ndarray"),

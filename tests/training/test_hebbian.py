@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import hebblab as hl
 from hebblab import InvalidValue, LayerView, UnknownName, metrics, networks
 from hebblab.errors import Diverged
-from hebblab.rules import create, register, unregister
+from hebblab.rules import KrotovsRule, create, register, unregister
 from hebblab.training import LayerOptions
 
 NORMED = LayerOptions(row_norm=True)
@@ -126,6 +126,12 @@ def test_one_rule_serves_every_layer_before_the_supervised_ones():
 def test_every_layer_can_be_hebbian():
     model = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Linear(3, 2, bias=False))
     assert list(trainer(model, supervised_from=None).hebbian_layers) == ["0", "1"]
+
+
+def test_one_frozen_layer_may_be_named_alone():
+    assert list(trainer(two_layers(), freeze_layers="one").rules) == ["two"]
+    with pytest.raises(UnknownName, match="no layer 'onet'"):
+        trainer(two_layers(), freeze_layers="onet")
 
 
 def test_frozen_layers_still_answer():
@@ -252,13 +258,26 @@ def test_a_rule_that_holds_state_moves_it_once_a_step_after_the_weights():
         (None, "must be a rule or a dictionary"),
         ("oja", "must be a rule or a dictionary"),
         ({}, "dictionary of rules is empty"),
-        ({"one": "oja"}, r"no hl\.Rule"),
+        ({"one": "oja"}, "rule of layer 'one' must be a rule, not str"),
+        (KrotovsRule, r"not the class KrotovHopfield; make one: KrotovHopfield\(\)"),
+        ({"one": KrotovsRule}, r"not the class KrotovHopfield; make one: KrotovHopfield\(\)"),
+        (dict, "not the class dict; it is none of hl.Rule"),
     ],
 )
 def test_what_is_no_rule_is_refused(rule, words):
     model = two_layers()
     with pytest.raises(InvalidValue, match=words):
         hl.HebbianTrainer(model, rule, hl.Local(model.named_parameters()))
+
+
+def test_an_optimizer_of_another_model_is_refused_before_any_weight_changes():
+    """As when a cell makes the model anew, and the one that made the optimizer is not run again."""
+    model, former = two_layers(), two_layers()
+    before = weights(model), weights(former)
+    with pytest.raises(InvalidValue, match=r"other weights under the name 'one'.*make it anew"):
+        hl.HebbianTrainer(model, create("oja"), hl.Local(former.named_parameters()))
+    for one, kept in zip((model, former), before, strict=True):
+        assert all(torch.equal(kept[name], now) for name, now in weights(one).items())
 
 
 def test_impossible_layers_are_refused_before_training():

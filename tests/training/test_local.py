@@ -53,6 +53,26 @@ def test_rows_move_their_units_only(model, layer):
     assert not moved[[1, 2]].any()
 
 
+@pytest.mark.parametrize("layer", ["hidden", "conv"])
+def test_a_change_of_another_shape_is_refused_even_if_it_has_as_many_numbers(model, layer):
+    local = Local(model.named_parameters(), lr=0.1)
+    weight = local.group(layer)["params"][0]
+    before = weight.detach().clone()
+    units, fan_in = len(weight), weight[0].numel()
+    some = torch.tensor([0, 1])
+    for change in (
+        torch.ones(fan_in, units),
+        torch.ones(units, fan_in + 1),
+        torch.ones(1, units * fan_in),
+        torch.ones(()),
+        Rows(some, torch.ones(fan_in, 2)),
+        Rows(some, torch.ones(1, fan_in)),
+    ):
+        with pytest.raises(InvalidValue, match=r"does not fit layer .* must be \(units, fan_in\)"):
+            local.local_step(change, layer)
+    assert torch.equal(weight, before)
+
+
 def test_no_gradient_is_recorded(model):
     Local(model.named_parameters()).local_step(torch.ones(5, 6), "hidden")
     assert model.hidden.weight.requires_grad

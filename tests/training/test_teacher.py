@@ -39,6 +39,8 @@ def test_each_patch_has_the_label_of_its_image():
         (torch.zeros(3, 3), r"not shape \(3, 3\)"),
         (torch.tensor([0, 1, 3]), "knows 3 classes, 0 to 2; .*from 0 to 3"),
         (torch.tensor([0, -1, 2]), "from -1 to 2"),
+        (torch.tensor([0.0, 1.5, 2.0]), "layer 'one' needs whole numbers as labels"),
+        (torch.tensor([0.0, torch.nan, 2.0]), "from nan to nan"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(labels, words):

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from hebblab.evaluation import paired_difference, student_interval, verdict
+from hebblab.evaluation import paired_difference, paired_p_value, student_interval, verdict
+from hebblab.experiments.papers.intervals import spelt
 from hebblab.experiments.papers.paper import (
     NOT_REPRODUCED,
     ORDERING,
@@ -16,6 +17,7 @@ from hebblab.experiments.papers.results import Results
 Place = tuple[str, str]  # a condition and a layer
 
 _FEWEST = 3  # runs under which no interval is worth its name
+_WIDEST = 1.0  # points on either side beyond which an interval holds nearly any number
 
 
 def ordered(measure: str, *places: Place) -> Callable[[Results], Verdict]:
@@ -26,16 +28,17 @@ def ordered(measure: str, *places: Place) -> Callable[[Results], Verdict]:
     """
 
     def judge(results: Results) -> Verdict:
-        told, holds = [], True
+        told, holds, chance = [], True, 0.0
         for above, below in pairwise(places):
             difference, low, high, n = _difference(results, above, below, measure)
             word = verdict(low, high, n)
             holds &= word == "better"
+            chance = max(chance, paired_p_value(*results.pairs(above, below, measure)))
             told.append(
                 f"{_named(above, places)} less {_named(below, places)}: "
                 f"{difference:+.2f} ({low:+.2f} to {high:+.2f}), {word}"
             )
-        return Verdict(ORDERING if holds else NOT_REPRODUCED, "; ".join(told))
+        return Verdict(ORDERING if holds else NOT_REPRODUCED, "; ".join(told), chance)
 
     return judge
 
@@ -125,13 +128,27 @@ def gap(
 def number(
     measure: str, place: Place, published: float, half: float = 0.0
 ) -> Callable[[Results], Verdict]:
-    """Return the judge of a published number: inside our interval widened by theirs, or not."""
+    """Return the judge of a published number: inside our interval widened by theirs, or not.
+
+    An interval of more than a point on either side reproduces nothing, as most numbers lie in it.
+
+    Args:
+        measure: What is compared.
+        place: Ours.
+        published: Theirs.
+        half: Half of its 95 % interval, for one run that of its test images.
+    """
 
     def judge(results: Results) -> Verdict:
         values = list(results.values(*place, measure).values())
         enough(values, place)
         mean, low, high = student_interval(values)
-        told = f"{mean:.2f} ({low:.2f} to {high:.2f}, n = {len(values)}); published {published:g}"
+        shown = spelt(measure, low, high)
+        told = f"{mean:.2f} ({shown}, n = {len(values)}); published {published:g}"
+        if half:
+            told += f" ± {half:g}"
+        if high - mean > _WIDEST:
+            return Verdict(NOT_REPRODUCED, f"{told}; too wide an interval to tell")
         inside = low - half <= published <= high + half
         return Verdict(REPRODUCED if inside else NOT_REPRODUCED, told)
 
@@ -150,7 +167,7 @@ def reached(
         mean, low, high = student_interval(values)
         usual, least, most = student_interval(spent)
         told = (
-            f"{measure}: {mean:.2f} ({low:.2f} to {high:.2f}, n = {len(values)}); {cost}: "
+            f"{measure}: {mean:.2f} ({spelt(measure, low, high)}, n = {len(values)}); {cost}: "
             f"{usual:.0f} ({least:.0f} to {most:.0f}); asked were {at_least:g} and {within:g}"
         )
         holds = low >= at_least and most <= within

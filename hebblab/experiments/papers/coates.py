@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +11,9 @@ from torch import Tensor
 from hebblab import rules
 from hebblab.data import Dataset, Images
 from hebblab.experiments.papers import claims, data
-from hebblab.experiments.papers.data import Source
+from hebblab.experiments.papers.fixed import Fixed
 from hebblab.experiments.papers.learning import generator, part
+from hebblab.experiments.papers.measuring import Measuring
 from hebblab.experiments.papers.paper import Claim, Measured, Paper, Report
 from hebblab.experiments.papers.reading import chosen_ridge, quadrants, scored
 from hebblab.nn import zca
@@ -29,6 +30,7 @@ _EPSILON = 0.1
 _ROUNDS = 10
 _ROWS = 5_000
 _PASSES, _BATCH, _RATE = 30, 1000, 0.1  # of the rule
+_RULE: dict[str, Any] = {"similarity": "distance", "reduction": "share"}
 _AT_ONCE = 1 << 20  # answers that stay in a core's cache
 
 
@@ -50,21 +52,19 @@ class Settings:
     test: int | None
     patches: int
 
+    def portion(self, whole: Dataset, seed: int) -> Dataset:
+        """Return the images of one run."""
+        return data.portion(whole, seed, self.train, self.validation, self.test)
 
-def measure(
+
+def on(
+    dataset: Dataset,
     settings: Settings,
     condition: str,
     _layers: tuple[str, ...],
     seed: int,
-    source: Source,
     report: Report,
 ) -> Iterator[Measured]:
-    """Measure one condition on a source; see `on`."""
-    parts = (settings.train, settings.validation, settings.test)
-    yield on(data.portion(data.load(source), seed, *parts), settings, condition, seed, report)
-
-
-def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: Report) -> Measured:
     """Measure one condition on images at hand."""
     drawn = generator(seed, "patches")
     report(0.0, "drawing patches")
@@ -93,7 +93,7 @@ def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: 
         VALIDATION: scored(predict, validation, labels),
         TEST: scored(predict, test, dataset.test.labels),
     }
-    return Measured(LAYER, dict(numbers), {"penalty": penalty, "features": train.shape[1]})
+    yield Measured(LAYER, dict(numbers), {"penalty": penalty, "features": train.shape[1]})
 
 
 def k_means(rows: Tensor, start: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ def contrast(rows: Tensor) -> Tensor:
 
 def _learnt(rows: Tensor, start: Tensor) -> Tensor:
     """Return centres that the hard winner-take-all rule finds, batch by batch."""
-    rule = rules.create("hard-wta", similarity="distance", reduction="share")
+    rule = rules.create("hard-wta", **_RULE)
     centres = start.clone()
     batches = max(1, len(rows) // _BATCH)
     for step in range(_PASSES * batches):
@@ -188,12 +188,18 @@ def mini() -> Paper:
     return _paper("coates-2011-mini", Settings(200, 5_000, 1_000, 5_000, patches=50_000), 25.0)
 
 
+def _fixed() -> Fixed:
+    whitened = {"side": _SIDE, "contrast": _CONTRAST, "epsilon": _EPSILON}
+    rule = {"passes": _PASSES, "batch": _BATCH, "rate": _RATE, **_RULE}
+    return Fixed({**whitened, "rounds": _ROUNDS, "rule": rule}, first="51b1894ca64d")
+
+
 def _paper(name: str, settings: Settings, seconds: float) -> Paper:
     train = 40_000 if settings.train is None else settings.train
     triangle = (TRIANGLE, LAYER)
     return Paper(
         name=name,
-        title=f"One layer of {settings.units:,} k-means features",
+        title=f"One layer of {settings.units:,} k-means centres",
         citation="Coates, Ng and Lee, An analysis of single-layer networks in unsupervised feature "
         "learning, AISTATS 2011.",
         data=data.cifar_10,
@@ -201,24 +207,30 @@ def _paper(name: str, settings: Settings, seconds: float) -> Paper:
         layers=(LAYER,),
         seeds=(1, 2, 3),
         settings=settings,
-        measure=partial(measure, settings),
+        fixed=_fixed(),
+        measure=Measuring(on, settings),
         claims=(
             Claim(
-                "The triangle is far above the winners' code of the same centres.",
+                "The triangle is above the winners' code of the same centres.",
                 claims.ordered(TEST, triangle, (HARD, LAYER)),
+                against=TRIANGLE,
             ),
             Claim(
-                "Whitened patches make better centres than patches as they are.",
+                "Whitening the patches helps (for learning and for encoding).",
                 claims.ordered(TEST, triangle, (RAW, LAYER)),
+                against=TRIANGLE,
             ),
             Claim(
-                "Learnt centres are above random patches (a control).",
+                "Learnt centres are above random patches.",
                 claims.ordered(TEST, triangle, (RANDOM, LAYER)),
+                against=TRIANGLE,
+                ours=True,
             ),
             Claim(
                 "k-means is the batch limit of the hard winner-take-all rule: here, less than a "
-                "point apart (a claim of ours).",
+                "point apart.",
                 claims.gap(TEST, triangle, (HEBBIAN, LAYER), None, 1.0, either=True),
+                ours=True,
             ),
         ),
         deviations=(
@@ -227,8 +239,8 @@ def _paper(name: str, settings: Settings, seconds: float) -> Paper:
             "Ridge regression on standardised features, the penalty chosen on validation images, "
             "where the paper trains an L2-SVM.",
             f"{_ROUNDS} rounds of k-means on {settings.patches:,} patches; {_PASSES} passes of the "
-            f"rule over them, {_BATCH:,} at a time, its rate falling from {_RATE:g}: of eight such "
-            "schedules that whose centres were nearest to the patches, which needs no label.",
+            f"rule over them, {_BATCH:,} at a time, its rate falling from {_RATE:g}. The schedule "
+            "is the one of eight whose centres came nearest to the patches; no label was used.",
         ),
         notes=(
             "6×6 patches at every place, brought to mean 0 and deviation 1, whitened by ZCA; "

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import nn
@@ -11,10 +10,11 @@ from torch import nn
 from hebblab.data import Dataset, Images
 from hebblab.evaluation import finetune
 from hebblab.evaluation.tuned import first_within
-from hebblab.experiments.papers import claims, data
-from hebblab.experiments.papers.data import Source
+from hebblab.experiments.papers import claims, data, pretraining
+from hebblab.experiments.papers.fixed import Fixed
 from hebblab.experiments.papers.lagani import CITATION
 from hebblab.experiments.papers.learning import network, untrained
+from hebblab.experiments.papers.measuring import Measuring
 from hebblab.experiments.papers.paper import Claim, Measured, Number, Paper, Report
 from hebblab.experiments.papers.pretraining import (
     HPCA,
@@ -56,22 +56,19 @@ class Settings:
     pretraining: Pretraining
     epochs: int = 20
 
+    def portion(self, whole: Dataset, seed: int) -> Dataset:
+        """Return the images of one run."""
+        return split(data.merged(whole), seed, self.train, self.validation)
 
-def measure(
+
+def on(
+    dataset: Dataset,
     settings: Settings,
     condition: str,
     _layers: tuple[str, ...],
     seed: int,
-    source: Source,
     report: Report,
 ) -> Iterator[Measured]:
-    """Measure one condition on a source; see `on`."""
-    whole = data.merged(data.load(source))
-    drawn = split(whole, seed, settings.train, settings.validation)
-    yield on(drawn, settings, condition, seed, report)
-
-
-def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: Report) -> Measured:
     """Measure one condition on images at hand."""
     if condition == BACKPROP:
         scores = _backprop(dataset, settings, seed, report)
@@ -84,7 +81,7 @@ def on(dataset: Dataset, settings: Settings, condition: str, seed: int, report: 
     numbers |= {told: float(first_within(scores, share) - 1) for share, told in UNTIL.items()}
     curve = [round(score, 4) for score in scores]
     about = {"before the first epoch": curve[0], "validation": curve[1:]}
-    return Measured(LAYER, numbers, about)
+    yield Measured(LAYER, numbers, about)
 
 
 def _backprop(dataset: Dataset, settings: Settings, seed: int, report: Report) -> list[float]:
@@ -168,7 +165,8 @@ def _paper(name: str, settings: Settings, seconds: tuple[float, float, float]) -
         layers=(LAYER,),
         seeds=(1, 2, 3),
         settings=settings,
-        measure=partial(measure, settings),
+        fixed=Fixed({"read": _READ, **pretraining.fixed()}, first="9758081c1d11"),
+        measure=Measuring(on, settings),
         claims=tuple(
             Claim(
                 f"{rule} has converged after fewer epochs than backpropagation (published: 1 to 2 "

@@ -19,18 +19,24 @@ class Cost:
         seconds: Wall-clock time on this machine as busy as it is now.
         cells: Cells to be run; those whose files are there already cost nothing.
         jobs: Processes side by side.
+        at_most: Whether some cells share what was measured for more than are asked for.
+
+    >>> str(Cost(400, 3, 1, at_most=True))
+    'at most about 7 min for 3 cells'
     """
 
     seconds: float
     cells: int
     jobs: int
+    at_most: bool = False
 
     def __str__(self) -> str:
         if not self.cells:
             return "nothing: every cell is there"
         each = "" if self.jobs == 1 else f", {self.jobs} at a time"
         cells = "1 cell" if self.cells == 1 else f"{self.cells} cells"
-        return f"{duration(self.seconds)} for {cells}{each}"
+        most = "at most " if self.at_most else ""
+        return f"{most}{duration(self.seconds)} for {cells}{each}"
 
 
 def duration(seconds: float) -> str:

@@ -22,6 +22,7 @@ KERNEL = 5
 
 _PICTURES = 2  # a batch of the rule: 1,152 patches of 28×28 images
 _RATE = 0.04
+_START = "normal(0, 1)"
 _KNOBS: dict[str, Any] = {"delta": 0.4, "k": 4, "p": 4.0}
 
 
@@ -82,7 +83,7 @@ def on_runs(
     )
     filters = flat[0].weight
     assert isinstance(filters, Tensor)
-    draw_(filters, "normal(0, 1)", generator(seed, "init"))
+    draw_(filters, _START, generator(seed, "init"))
     optimizer = Local(flat.named_parameters(), lr=_RATE)
     rule = rules.create("krotov-hopfield", **_KNOBS)
     trainer = HebbianTrainer(flat, rule, optimizer, initialize=False)
@@ -114,7 +115,7 @@ def on_patches(
         recipe = Recipe(
             data="fashion-mnist",
             network=name,
-            rules={LAYER: {"rule": "krotov-hopfield", **_KNOBS, "init": "normal(0, 1)"}},
+            rules={LAYER: {"rule": "krotov-hopfield", **_KNOBS, "init": _START}},
             batch_size=_PICTURES,
             steps=updates,
             learning_rate=_RATE,
@@ -126,6 +127,12 @@ def on_patches(
     assert isinstance(kernel, Tensor)
     about |= _seen(kernel.flatten(1), learnt.steps)
     return learnt.model
+
+
+def fixed() -> dict[str, Any]:
+    """Return what decides the filters and is no argument."""
+    rule = {"pictures": _PICTURES, "rate": _RATE, "start": _START, **_KNOBS}
+    return {"kernel": KERNEL, "rule": rule}
 
 
 def _seen(filters: Tensor, updates: int) -> dict[str, object]:

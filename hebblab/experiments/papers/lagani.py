@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from hebblab.experiments.papers import claims, data
+from hebblab.experiments.papers import claims, data, pretraining
+from hebblab.experiments.papers.fixed import Fixed
+from hebblab.experiments.papers.measuring import Measuring
 from hebblab.experiments.papers.paper import Claim, Paper, Published
 from hebblab.experiments.papers.pretraining import (
     HPCA,
@@ -18,7 +20,7 @@ from hebblab.experiments.papers.pretraining import (
     WHITENED,
     Pretraining,
 )
-from hebblab.experiments.papers.tuning import SHARES, TEST, Settings, measure, named
+from hebblab.experiments.papers.tuning import SHARES, TEST, Settings, named, on, parted
 
 CITATION = (
     "Lagani, Recent advancements on bio-inspired Hebbian learning for deep neural networks, SEBD "
@@ -74,7 +76,7 @@ def mini() -> Paper:
     """Return the experiment at half width on a quarter of the images, without autoencoders."""
     settings = Settings(10_000, 500, 4_000, Pretraining(narrow=2, epochs=3, rate=1e-2))
     ways = (NONE, PCA, HPCA, WHITENED, SOFT_WTA)
-    return _paper("lagani-2022-mini", settings, (0.04,), ways, ("L1", "L3"), (1, 2, 3))
+    return _paper("lagani-2022-mini", settings, (0.04,), ways, ("L1", "L3"), (2, 3, 4))
 
 
 # CPU milliseconds an image: to train on it and to score it, by layer, at full width.
@@ -91,8 +93,9 @@ _WHITENING = 30.0
 _TEST = 10_000
 
 
-def _seconds(way: str, share: float, settings: Settings, layers: tuple[str, ...]) -> float:
-    """Return about what one condition takes for one seed."""
+def _seconds(settings: Settings, condition: str, layers: tuple[str, ...]) -> float:
+    """Return about what one condition takes for one seed; layers come in forward order."""
+    way, share = parted(condition)
     plan = settings.pretraining
     images = settings.train * share * settings.epochs
     scored = settings.validation * settings.epochs + (settings.test or _TEST)
@@ -112,7 +115,7 @@ def _paper(
     seeds: tuple[int, ...],
 ) -> Paper:
     conditions = {
-        named(way, share): _seconds(way, share, settings, layers)
+        named(way, share): _seconds(settings, named(way, share), layers)
         for way in ways
         for share in shares
     }
@@ -125,35 +128,39 @@ def _paper(
         layers=layers,
         seeds=seeds,
         settings=settings,
-        measure=partial(measure, settings),
+        fixed=Fixed(pretraining.fixed(), first="92bcb2a5ada5"),
+        measure=Measuring(on, settings),
         published=tuple(
             one for one in published() if one.condition in conditions and one.layer in layers
         ),
-        claims=tuple(_claims(shares, ways, layers)),
+        claims=tuple(_claims(settings.train, shares, ways, layers)),
         deviations=_deviations(settings),
         notes=_NOTES,
+        by_layer=partial(_seconds, settings),
     )
 
 
 def _claims(
-    shares: tuple[float, ...], ways: tuple[str, ...], layers: tuple[str, ...]
+    train: int, shares: tuple[float, ...], ways: tuple[str, ...], layers: tuple[str, ...]
 ) -> Iterator[Claim]:
     deep = "L3"
     few = [share for share in shares if share < 1]
     for share in few:
         at = {way: (named(way, share), deep) for way in ways}
         labels = f"{100 * share:g} % of the labels"
+        if train < 40_000:
+            labels = f"{share * train:.0f} labels ({100 * share:g} % of these images)"
+        best, second = (way for way in _order(share) if way != VAE_PUBLISHED)
+        yield Claim(
+            f"With {labels} {best} is better than {second} (at {deep}).",
+            claims.ordered(TEST, at[best], at[second]),
+        )
         if VAE_PUBLISHED in at:
             yield Claim(
-                f"With {labels} both Hebbian rules are better than the VAE (here: at {deep}, in "
-                "the published order).",
-                claims.ordered(TEST, *[at[way] for way in _order(share)]),
-            )
-        else:
-            best, second, *_ = _order(share)
-            yield Claim(
-                f"With {labels} {best} is better than {second} (at {deep}).",
-                claims.ordered(TEST, at[best], at[second]),
+                f"With {labels} both Hebbian rules are better than the VAE (at {deep}).",
+                claims.both(
+                    *(claims.ordered(TEST, at[way], at[VAE_PUBLISHED]) for way in (best, second))
+                ),
             )
         yield from _controls(labels, at)
     first = named(HPCA, min(shares))
@@ -186,31 +193,29 @@ def _order(share: float) -> tuple[str, str, str]:
 
 def _controls(labels: str, at: dict[str, tuple[str, str]]) -> Iterator[Claim]:
     """Yield what the paper has no control for."""
-    ours = "a control that the paper does not have"
+    told = {HPCA: "HPCA is", PCA: "principal axes are", SOFT_WTA: "soft-WTA is"}
+    for way, which in told.items():
+        yield Claim(
+            f"With {labels} {which} better than no pre-training.",
+            claims.ordered(TEST, at[way], at[NONE]),
+            against=at[NONE][0],
+            ours=True,
+        )
     yield Claim(
-        f"With {labels} HPCA is better than no pre-training ({ours}).",
-        claims.ordered(TEST, at[HPCA], at[NONE]),
-    )
-    yield Claim(
-        f"With {labels} principal axes are better than no pre-training ({ours}).",
-        claims.ordered(TEST, at[PCA], at[NONE]),
-    )
-    yield Claim(
-        f"With {labels} soft-WTA is better than no pre-training ({ours}).",
-        claims.ordered(TEST, at[SOFT_WTA], at[NONE]),
-    )
-    yield Claim(
-        f"With {labels} soft-WTA is better than the whitening alone that only it has ({ours}).",
+        f"With {labels} soft-WTA is better than the whitening alone that only it has.",
         claims.ordered(TEST, at[SOFT_WTA], at[WHITENED]),
+        ours=True,
     )
     yield Claim(
-        f"With {labels} HPCA is better than the principal axes that it settles at ({ours}).",
+        f"With {labels} HPCA is better than the principal axes of the same patches.",
         claims.ordered(TEST, at[HPCA], at[PCA]),
+        ours=True,
     )
     if VAE in at:
         yield Claim(
-            f"With {labels} a well-posed VAE is better than the published one ({ours}).",
+            f"With {labels} a well-posed VAE is better than the published one.",
             claims.ordered(TEST, at[VAE], at[VAE_PUBLISHED]),
+            ours=True,
         )
 
 
@@ -221,10 +226,10 @@ _NOTES = (
     "each epoch from the 10th on, the best epoch by validation images kept. A seed has its own "
     "split, weights, labels and order, and they are the same for every row of the table.",
     "Three rows are not in the paper: no pre-training at all; the principal axes of each layer's "
-    "patches, in pairs of plus and minus, which is where HPCA settles; and the whitened images "
-    "alone, which only soft-WTA is given.",
-    "What a row is said to cost counts its pre-training; shares of labels of one seed that run one "
-    "after another have it in common.",
+    "patches (of their uncentred second moment), in pairs of plus and minus, to which HPCA should "
+    "converge; and the whitened images alone, which only soft-WTA is given. Labels are drawn at "
+    "random, as the authors draw them. Validation accuracy is of the images that chose the epoch, "
+    "and so a little too high.",
 )
 
 
@@ -236,8 +241,8 @@ def _deviations(settings: Settings) -> tuple[str, ...]:
         "authors' code has 20 epochs in batches of 64 at 0.001, 12,500 updates, and keeps the best "
         "epoch by a classifier that sees all labels. At 0.01 HPCA leaves the finite numbers here "
         "at full width within ten steps.",
-        f"{settings.validation:,} validation images choose the epoch of the fine-tuning; "
-        "published: 10,000.",
+        f"{settings.validation:,} labelled validation images choose the epoch of the fine-tuning, "
+        "which with few labels are more than it is trained on; published: 10,000.",
         "soft-WTA as in the code of the authors' later library: the softmax of squared raised "
         "cosines at T = 0.02, steps weighted by the shares once more, units that answer w·x/‖w‖.",
         "Networks of all rows have the authors' Hebbian form: no biases, and the batch norms of "
@@ -250,12 +255,13 @@ def _deviations(settings: Settings) -> tuple[str, ...]:
         told.append(f"Autoencoders learn for {plan.autoencoder} epochs; published: 20.")
     if settings.train < 40_000:
         told.append(
-            f"One over {plan.narrow} of the width, {settings.train:,} images to learn from and "
-            f"{settings.test:,} to score; published: 40,000 and 10,000. The number of labels is "
-            "that of the published 1 %."
+            f"Half the width, {settings.train:,} images to learn from and {settings.test:,} to "
+            "score; published: 40,000 and 10,000. The number of labels is that of the published "
+            "1 %, which gave, at L1 and L3: HPCA 37.01 and 41.88, soft-WTA 35.47 and 36.09, the "
+            "VAE 33.54 and 29.92."
         )
         told.append(
-            "Three lengths of the local rules were tried with seed 1; the shortest, 625 updates, "
-            "left HPCA below no pre-training at the third layer."
+            "Three lengths of the local rules were tried with seed 1, which is therefore left out; "
+            "the shortest, 625 updates, left HPCA below no pre-training at the third layer."
         )
     return tuple(told)

@@ -96,6 +96,15 @@ def generator(seed: int, name: str) -> torch.Generator:
     return torch.Generator().manual_seed(stream(seed, name))
 
 
+def restart_(layer: nn.Linear, drawn: torch.Generator) -> nn.Linear:
+    """Start a layer as torch starts it, but from a generator of one's own, and return it."""
+    bound = layer.in_features**-0.5
+    with torch.no_grad():
+        for values in layer.parameters():
+            values.uniform_(-bound, bound, generator=drawn)
+    return layer
+
+
 def part(report: Report, first: float, last: float) -> Report:
     """Return a report of one part of a cell's work as a report of the whole."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hebblab.experiments.papers.data import Source
-from hebblab.experiments.papers.paper import NOT_RUN
+from hebblab.experiments.papers.paper import NOT_REPRODUCED, NOT_RUN, ORDERING, REPRODUCED, Claim
 from hebblab.experiments.papers.results import PaperResult
 
 
@@ -22,23 +22,15 @@ def sections(result: PaperResult) -> dict[str, tuple[str, str]]:
     """Return the parts of the page by name, each as (heading, text); some may be empty."""
     title = result.source.title
     also = "" if result.source.exact else f" · {title}"
-    claims = [(text, f"**{word}**", why) for text, word, why in result.claims]
-    each = (
-        "Each claim is judged by itself at 95 %: intervals are not corrected for there being "
-        f"{len(claims)} of them."
-        if len(claims) > 1
-        else ""
-    )
-    reasons = [f"- {cell}: {reason}" for cell, reason in sorted(result.reasons.items())]
     return {
-        "claims": (f"Claims · {title}", f"{grid(('claim', 'here', 'why'), claims)}\n\n{each}"),
-        "numbers": (f"Numbers · {title}", _numbers(result)),
-        "beside": (f"Seen beside{also}", _beside(result)),
+        "claims": (f"Claims · {title}", _claims(result)),
+        "numbers": (f"Numbers · {title}", f"{_numbers(result)}\n\n{_images(result)}".strip()),
+        "beside": (f"Also recorded, run by run{also}", _beside(result)),
         "deviations": (
             f"Deviations{also}",
             "\n".join(f"- {one}" for one in result.paper.deviations),
         ),
-        "not run": (f"Not run{also}", "\n".join(reasons)),
+        "not run": (f"Not run{also}", _left(result)),
         "made": (f"How this was made{also}", _made(result)),
     }
 
@@ -48,9 +40,76 @@ def other_data(source: Source) -> str:
     if source.exact:
         return ""
     return (
-        f"**The data are {source.title}, and not the set of the paper.** Its numbers stand beside "
-        "published ones for orientation; no number here is one of the published set."
+        f"**The data are {source.title}, and not the set of the paper.** Our numbers are of this "
+        "copy; published ones, where there are any, of the exact set: only orders can be compared."
     )
+
+
+def _claims(result: PaperResult) -> str:
+    """Return the paper's own claims, those of ours, and how all of them are judged."""
+    judged = list(zip(result.paper.claims, result.claims, strict=True))
+    theirs = [(text, f"**{word}**", why) for one, (text, word, why) in judged if not one.ours]
+    ours = [
+        (text, f"**{_HELD.get(word, word)}**", why) for one, (text, word, why) in judged if one.ours
+    ]
+    parts = [
+        grid(("claim of the paper", "here", "why"), theirs) if theirs else "",
+        grid(("control or claim of ours", "here", "why"), ours) if ours else "",
+        _correction(result.paper.claims),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+_HELD = {REPRODUCED: "holds", ORDERING: "holds", NOT_REPRODUCED: "not shown"}
+
+
+def _correction(claims: Sequence[Claim]) -> str:
+    if len(claims) < 2:
+        return ""
+    told = "Each claim is judged at 95 %, in differences paired by seed"
+    against = [claim.against for claim in claims if claim.against]
+    rows = [row for row in dict.fromkeys(against) if against.count(row) > 1]
+    if rows:
+        named = " and of those with ".join(f"“{row}”" for row in rows)
+        told += f". The p-values of comparisons with {named} are corrected together (Holm)"
+    return f"{told}. No correction is made for there being {len(claims)} claims on the page."
+
+
+def _images(result: PaperResult) -> str:
+    """Return what intervals over runs leave out: which images are scored."""
+    scored = [
+        one
+        for key in result.results.known()
+        for one in result.results.numbers(*key).values()
+        if key[2].startswith("test accuracy") and {"low", "high", "n"} <= set(one)
+    ]
+    if not scored:
+        return ""
+    half, images = max(((one["high"] - one["low"]) / 2, int(one["n"])) for one in scored)
+    return (
+        f"Intervals over runs do not cover the choice of the {images:,} test images, which are the "
+        f"same in all runs: of one run by itself, Wilson's interval is up to ±{half:.2f} points."
+    )
+
+
+def _left(result: PaperResult) -> str:
+    """Return what has no number, and why: one line for what shares a condition and a reason."""
+    seeds: dict[tuple[str, str, str], list[str]] = {}
+    for cell, reason in sorted(result.reasons.items()):
+        seeds.setdefault((cell.condition, cell.layer, reason), []).append(str(cell.seed))
+    known = {(cell.condition, cell.layer) for cell in (*result.outcomes, *result.reasons)}
+    for condition in result.paper.conditions:
+        for layer in result.paper.layers:
+            if (condition, layer) not in known:
+                seeds[condition, layer, result.results.reason(condition, layer)] = []
+    layers: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (condition, layer, reason), those in seeds.items():
+        layers.setdefault((condition, reason, tuple(those)), []).append(layer)
+    lines = []
+    for (condition, reason, shared), places in layers.items():
+        which = f", seed{'s' * (len(shared) > 1)} {', '.join(shared)}" if shared else ""
+        lines.append(f"- {condition}, {', '.join(places)}{which}: {reason}")
+    return "\n".join(lines)
 
 
 def _numbers(result: PaperResult) -> str:
@@ -59,6 +118,8 @@ def _numbers(result: PaperResult) -> str:
         interval = row["note"] if math.isfinite(row["ours"]) else ""
         if math.isfinite(row["low"]):
             interval = f"{number(row['low'])} to {number(row['high'])} ({row['interval']})"
+        if row["n"] > 1 and not row["measure"].endswith(", %"):
+            interval = f"each: {', '.join(number(value) for value in _runs(result, row))}"
         published = number(row["published"])
         if published and math.isfinite(row["published_half"]):
             published += f" ± {number(row['published_half'])}"
@@ -78,6 +139,10 @@ def _numbers(result: PaperResult) -> str:
         )
     heads = ("", "layer", "measure", "ours", "95 % interval", "runs", "published")
     return grid(heads, rows)
+
+
+def _runs(result: PaperResult, row: dict[Any, Any]) -> Iterable[float]:
+    return result.results.values(row["condition"], row["layer"], row["measure"]).values()
 
 
 def _beside(result: PaperResult) -> str:
@@ -111,10 +176,26 @@ def _made(result: PaperResult) -> str:
         where = (cell.condition, cell.seed)
         last[where] = max(last.get(where, 0.0), float(outcome["cpu_seconds"]))
     burnt = sum(last.values())
-    lines.append(f"- CPU time: {burnt / 60:.1f} min, one thread a cell")
+    lines.append(f"- CPU time: {burnt / 60:.1f} min")
     lines.append(f"- settings: `{result.paper.settings!r}`")
-    lines.append(f"- again: `hebblab paper {result.paper.name}`")
+    lines.append(f"- again: `hebblab paper {result.paper.name}{_chosen(result)}`")
     return "\n".join(lines)
+
+
+def _chosen(result: PaperResult) -> str:
+    """Return the options that choose what was run, where that is not all."""
+    cells, paper = (*result.outcomes, *result.reasons), result.paper
+    told = ""
+    conditions = [one for one in paper.conditions if one in {cell.condition for cell in cells}]
+    if len(conditions) < len(paper.conditions):
+        told += f' --cells "{";".join(conditions)}"'
+    layers = [one for one in paper.layers if one in {cell.layer for cell in cells}]
+    if len(layers) < len(paper.layers):
+        told += f" --layers {','.join(layers)}"
+    seeds = sorted({cell.seed for cell in cells})
+    if seeds != sorted(paper.seeds):
+        told += f" --seeds {','.join(map(str, seeds))}" + "," * (len(seeds) == 1)
+    return told
 
 
 def number(value: float) -> str:

@@ -1,14 +1,15 @@
 """A paper as data: its cells, its published numbers, its claims, and how a cell is measured."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hebblab.errors import HebblabError, InvalidValue, shown, unknown
-from hebblab.experiments.papers import costs
+from hebblab.errors import HebblabError
+from hebblab.experiments.papers import choosing, costs
 from hebblab.experiments.papers.data import Source
+from hebblab.experiments.papers.fixed import Fixed
 
 if TYPE_CHECKING:
     from hebblab.experiments.papers.results import PaperResult, Results
@@ -80,18 +81,34 @@ class Published:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a claim: one of four words, and why."""
+    """What became of a claim: one of four words, and why.
+
+    Attributes:
+        word: Of the four.
+        reason: The numbers behind it.
+        p: The largest p-value of the paired tests that it rests on; None where it rests on others.
+    """
 
     word: str
     reason: str
+    p: float | None = None
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper, and how our numbers are held against it."""
+    """A sentence of a paper, and how our numbers are held against it.
+
+    Attributes:
+        text: The sentence.
+        judge: Holds it against our numbers.
+        against: The row that it and other claims are held against: they are corrected together.
+        ours: Whether it is a control of ours, and no sentence of the paper.
+    """
 
     text: str
     judge: "Callable[[Results], Verdict]"
+    against: str = ""
+    ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,8 +127,11 @@ class Paper:
         measure: Called with (condition, layers, seed, source, report); yields `Measured` as the
             layers are done. A function of a module, so that another process can call it.
         published: The paper's numbers.
+        fixed: What decides a result at every size: constants that settings leave as they are.
         claims: Its sentences.
         deviations: Where this differs from what was published.
+        by_layer: CPU seconds of a condition for some layers; None where only those of all of them
+            together are known.
         minutes: CPU time of everything, as measured.
 
     >>> from hebblab import papers
@@ -130,9 +150,11 @@ class Paper:
     settings: object
     measure: Measure
     published: tuple[Published, ...] = ()
+    fixed: Fixed | None = None
     claims: tuple[Claim, ...] = ()
     deviations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    by_layer: Callable[[str, tuple[str, ...]], float] | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -151,9 +173,11 @@ class Paper:
 
     @property
     def digest(self) -> str:
-        """Names the settings: results of others are no results of this paper."""
-        told = repr((self.name, self.settings))
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        """Names what decides: results of other settings or constants are none of this paper."""
+        told: tuple[object, ...] = (self.name, self.settings)
+        if self.fixed is not None and self.fixed.changed:
+            told = (*told, self.fixed.digest)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
     def chosen(
         self,
@@ -172,16 +196,25 @@ class Paper:
             UnknownName: The paper has no such condition or layer.
             InvalidValue: No seed, or one that is no whole number from 0.
         """
-        conditions = list(self.conditions) if cells is None else _named(cells, self)
-        places = list(self.layers) if layers is None else self._places(layers)
+        named = cells if cells is not None else self.conditions
+        conditions = choosing.conditions(self.name, named, self.conditions)
+        places = choosing.layers(
+            self.name, layers if layers is not None else self.layers, self.layers
+        )
         return tuple(
             Cell(condition, layer, seed)
-            for seed in self._seeds(seeds)
+            for seed in (self.seeds if seeds is None else choosing.seeds(seeds))
             for condition in self.conditions
             if condition in conditions
             for layer in self.layers
             if layer in places
         )
+
+    def seconds(self, condition: str, layers: Sequence[str]) -> float:
+        """Return the CPU seconds of one condition with one seed for some layers, at the most."""
+        if self.by_layer is None:
+            return self.conditions[condition]
+        return self.by_layer(condition, tuple(layers))
 
     def cost(
         self,
@@ -202,14 +235,25 @@ class Paper:
             jobs: Processes side by side.
             folder: Cells whose files are in it cost nothing.
             rate: Of an earlier calibration, `costs.rate()`.
+
+        Raises:
+            UnknownName: There is no such condition or layer.
+            InvalidValue: A selection that is none, or another argument of the wrong kind.
         """
         from hebblab.experiments.papers import keeping
 
+        choosing.refuse(jobs, folder)
         left = keeping.missing(self, self.chosen(cells, layers, seeds), folder)
-        groups = {(cell.condition, cell.seed) for cell in left}
+        groups = choosing.grouped(left)
         speed = (costs.rate() if rate is None else rate) / costs.REFERENCE
-        seconds = sum(self.conditions[condition] for condition, _ in groups) / speed
-        return costs.Cost(seconds / max(1, min(jobs, len(groups) or 1)), len(left), jobs)
+        seconds = sum(self.seconds(one, asked) for (one, _), asked in groups.items()) / speed
+        fewer = any(len(asked) < len(self.layers) for asked in groups.values())
+        return costs.Cost(
+            seconds / max(1, min(jobs, len(groups))),
+            len(left),
+            jobs,
+            at_most=fewer and self.by_layer is None,
+        )
 
     def run(
         self,
@@ -235,59 +279,16 @@ class Paper:
 
         Raises:
             UnknownName: There is no such condition or layer.
-            InvalidValue: A selection that is none.
+            InvalidValue: A selection that is none, or another argument of the wrong kind.
             DataUnavailable: The data are missing or damaged, or a result cannot be written;
                 finished cells stay.
         """
         from hebblab.experiments.papers import running
 
-        if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
-            raise InvalidValue(f"jobs must be a whole number from 1, not {shown(jobs)}.")
+        choosing.refuse(jobs, folder, progress)
         return running.run(self, self.chosen(cells, layers, seeds), jobs, folder, progress)
 
     def _repr_markdown_(self) -> str:
         from hebblab.experiments.papers.showing import announced
 
         return announced(self)
-
-    def _places(self, given: object) -> list[str]:
-        listed = [given] if isinstance(given, str | int) else given
-        if not isinstance(listed, Iterable) or not (chosen := list(listed)):
-            raise InvalidValue(f"layers takes names or places from 1, not {shown(given)}.")
-        return [self._layer(one) for one in chosen]
-
-    def _layer(self, given: str | int) -> str:
-        if isinstance(given, int) and not isinstance(given, bool):
-            if 1 <= given <= len(self.layers):
-                return self.layers[given - 1]
-            raise InvalidValue(
-                f"{self.name} has layers 1 to {len(self.layers)}, and no layer {given}."
-            )
-        if given not in self.layers:
-            raise unknown(f"layer of {self.name}", given, self.layers)
-        return given
-
-    def _seeds(self, given: int | Iterable[int] | None) -> tuple[int, ...]:
-        if given is None:
-            return self.seeds
-        if not isinstance(given, Iterable | int):
-            given = ()
-        wanted = tuple(range(1, given + 1)) if isinstance(given, int) else tuple(given)
-        wrong = [one for one in wanted if isinstance(one, bool) or not isinstance(one, int)]
-        if not wanted or wrong or min(wanted) < 0 or isinstance(given, bool):
-            raise InvalidValue(
-                f"seeds must be how many (at least 1), or whole numbers from 0, not {shown(given)}."
-            )
-        return tuple(dict.fromkeys(wanted))
-
-
-def _named(given: Iterable[str], paper: Paper) -> list[str]:
-    if not isinstance(given, Iterable):
-        raise InvalidValue(f"cells takes names, not {shown(given)}.")
-    names = [given] if isinstance(given, str) else list(given)
-    for name in names:
-        if name not in paper.conditions:
-            raise unknown(f"cell of {paper.name}", name, paper.conditions)
-    if not names:
-        raise InvalidValue("No cell was named.")
-    return names

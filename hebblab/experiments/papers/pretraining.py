@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from hebblab.data import Dataset, as_floats
 from hebblab.evaluation.features import Inlet
 from hebblab.evaluation.vae import FORMS, trained_as_encoder
+from hebblab.experiments.papers.fixed import departures
 from hebblab.experiments.papers.learning import learn, network, part, untrained
 from hebblab.experiments.papers.paper import Report
 from hebblab.live.run import stream
@@ -36,6 +38,7 @@ _ON_WHITE = (WHITENED, SOFT_WTA)
 _FITTED_ON = 10_000  # images, at the most
 _SETTLED_ON = 1_000
 _AT_ONCE = 125
+_EPSILON = 1e-2  # of the whitening
 _RULES: dict[str, dict[str, object]] = {
     HPCA: {"rule": "hpca"},
     SOFT_WTA: {
@@ -169,6 +172,15 @@ def recipe(settings: Pretraining, way: str, name: str, layers: list[str], seed: 
     )
 
 
+def fixed() -> dict[str, Any]:
+    """Return what decides pre-training and is in no settings."""
+    any_size = Pretraining(1, 1, 1e-3, 1, 1)
+    recipes = {way: departures(recipe(any_size, way, "any", ["any"], 1)) for way in (NONE, *RULES)}
+    images = {"fitted": _FITTED_ON, "settled": _SETTLED_ON, "at once": _AT_ONCE}
+    network = {"convolutions": _CONVS, "dense": _DENSE, "epsilon": _EPSILON}
+    return {**images, **network, "recipes": recipes}
+
+
 def settle_(model: nn.Sequential, layer: str, dataset: Dataset) -> None:
     """Give the batch norms up to a layer the statistics of images under the present weights."""
     modules = feature_path(model, layer).modules.eval()
@@ -219,7 +231,7 @@ def _chunks(dataset: Dataset, count: int) -> Iterator[Tensor]:
 def _whitening(dataset: Dataset) -> Whitening:
     """Return what whitens whole images; ways with the same seed share it."""
     images = as_floats(dataset.train, min(_FITTED_ON, len(dataset.train)))
-    return Whitening().fit(images, 1e-2)
+    return Whitening().fit(images, _EPSILON)
 
 
 @lru_cache(maxsize=1)

@@ -8,17 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hebblab.data import Images, as_floats
+from hebblab.data import Dataset, Images, as_floats
 from hebblab.data.images import Inputs
 from hebblab.evaluation import Score
+from hebblab.evaluation.features import Extractor, Inlet, collect
+from hebblab.evaluation.readout import fit_softmax_
 from hebblab.evaluation.ridge import Moments
 from hebblab.experiments.papers.paper import Report
-from hebblab.training import feature_path
+from hebblab.training import FeaturePath, feature_path
 
 Pool = Callable[[Tensor], Tensor]
 
+_CPU = torch.device("cpu")
+
 _AT_ONCE = 4 << 20  # values of one chunk's largest map
-_HALVINGS = (0.20, 0.35, 0.50, 0.60, 0.70, 0.80, 0.90)  # of the epochs, in SoftHebb's code
+HALVINGS = (0.20, 0.35, 0.50, 0.60, 0.70, 0.80, 0.90)  # of the epochs, in SoftHebb's code
 
 
 def features(
@@ -119,6 +123,48 @@ def scored(predict: Callable[[Tensor], Tensor], rows: Tensor, labels: Tensor) ->
     return percent(Score.of(int((found == labels).sum()), len(labels)))
 
 
+def solved_softmax(
+    model: nn.Sequential | None, layer: str, dataset: Dataset
+) -> tuple[Score, Score]:
+    """Fit softmax regression to its optimum on a layer's features of unit-norm images.
+
+    Args:
+        model: The network; None reads the images themselves.
+        layer: Of the network.
+        dataset: It is fitted on the training images.
+
+    Returns:
+        What it gets right of the validation images, and of the test images.
+    """
+    path = FeaturePath("", nn.Sequential(nn.Identity()), {})
+    if model is not None:
+        path = feature_path(model, layer)
+    training = _unit_norm(dataset.train)
+    extractor = Extractor(path, training, device=_CPU)
+    found = collect(extractor.all(training, _quiet), len(training), extractor.width, _CPU)
+    readout = fit_softmax_(found, training.labels, len(dataset.classes))
+    del found
+
+    def score(images: Inputs) -> Score:
+        inlet = _unit_norm(images)
+        right, first = 0, 0
+        for chunk in extractor.all(inlet, _quiet):
+            right += readout.correct(chunk, inlet.labels[first : first + len(chunk)])
+            first += len(chunk)
+        return Score.of(right, first)
+
+    return score(dataset.validation), score(dataset.test)
+
+
+def _unit_norm(images: Inputs) -> Inlet:
+    assert isinstance(images, Images)
+    return Inlet(images, None, None, unit_norm=True)
+
+
+def _quiet(_done: int, _total: int) -> None:
+    pass
+
+
 def minibatch_softmax(
     train: Tensor,
     labels: Tensor,
@@ -142,7 +188,7 @@ def minibatch_softmax(
         readout.bias.zero_()
     # Written out, as a fused step needs no list of groups and draws nothing on its own.
     optimizer = torch.optim.Adam(readout.parameters(), lr=rate, foreach=False)
-    halvings = {round(share * epochs) for share in _HALVINGS}
+    halvings = {round(share * epochs) for share in HALVINGS}
     for epoch in range(epochs):
         if epoch in halvings:
             optimizer.param_groups[0]["lr"] /= 2

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hebblab.errors import DataUnavailable
-from hebblab.evaluation import student_interval
 from hebblab.experiments.papers.data import Source
-from hebblab.experiments.papers.paper import NOT_RUN, Cell, Claim, NotRun, Paper, Verdict
+from hebblab.experiments.papers.intervals import summary
+from hebblab.experiments.papers.judging import judged
+from hebblab.experiments.papers.paper import NOT_RUN, Cell, NotRun, Paper
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +114,16 @@ class PaperResult:
 
     @property
     def claims(self) -> tuple[tuple[str, str, str], ...]:
-        """Each claim as (its text, one of the four words, why)."""
-        return tuple((claim.text, *self._judged(claim)) for claim in self.paper.claims)
+        """Each claim as (its text, one of the four words, why).
+
+        Those that are held against one and the same row are corrected for their number by Holm's
+        method.
+        """
+        verdicts = judged(self.paper.claims, self.results)
+        return tuple(
+            (claim.text, one.word, one.reason)
+            for claim, one in zip(self.paper.claims, verdicts, strict=True)
+        )
 
     @property
     def heading(self) -> str:
@@ -208,12 +217,10 @@ class PaperResult:
             ) from error
         return path
 
-    def _judged(self, claim: Claim) -> tuple[str, str]:
-        try:
-            verdict = claim.judge(self.results)
-        except NotRun as error:
-            verdict = Verdict(NOT_RUN, str(error))
-        return verdict.word, verdict.reason
+    def _reason(self, condition: str, layer: str) -> str:
+        if condition not in self.paper.conditions:
+            return "a row of the published table alone"
+        return self.results.reason(condition, layer)
 
     def _keys(self) -> list[Key]:
         """Return what the table has rows of: nothing chosen or published is left out in silence."""
@@ -242,7 +249,7 @@ class PaperResult:
             None,
         )
         row: dict[str, Any] = {"condition": condition, "layer": layer, "measure": measure}
-        row |= summary(list(numbers.values()))
+        row |= summary(list(numbers.values()), measure)
         row |= {
             "published": math.nan if published is None else published.value,
             "published_half": math.nan
@@ -251,35 +258,19 @@ class PaperResult:
             "source": "" if published is None else published.source,
             "note": _note(list(numbers.values()))
             if numbers
-            else f"{NOT_RUN}: {self.results.reason(condition, layer)}",
+            else f"{NOT_RUN}: {self._reason(condition, layer)}",
         }
         return row
 
 
-def summary(numbers: list[dict[str, float]]) -> dict[str, Any]:
-    """Return mean, interval, the interval's kind and the number of runs.
-
-    Three runs or more have Student's interval; one run has that of its images; two have none.
-
-    >>> summary([{"value": 90.0}, {"value": 91.0}])["interval"]
-    ''
-    """
-    values = [number["value"] for number in numbers]
-    if not values:
-        return {"ours": math.nan, "low": math.nan, "high": math.nan, "interval": "", "n": 0}
-    mean, low, high = student_interval(values)
-    kind = f"Student t, {len(values)} runs" if len(values) > 2 else ""
-    if len(values) == 1 and "low" in numbers[0]:
-        low, high = numbers[0]["low"], numbers[0]["high"]
-        kind = f"Wilson, {int(numbers[0]['n']):,} images"
-    return {"ours": mean, "low": low, "high": high, "interval": kind, "n": len(values)}
-
-
 def _note(numbers: list[dict[str, float]]) -> str:
-    """Return the values where they are too few for an interval."""
-    if len(numbers) != 2:
+    """Return the values where they are too few for an interval, or all the same."""
+    values = [one["value"] for one in numbers]
+    if len(values) > 2 and len(set(values)) == 1:
+        return "all runs alike"
+    if len(values) != 2:
         return ""
-    return "two runs have no interval: " + ", ".join(f"{one['value']:.4g}" for one in numbers)
+    return "two runs have no interval: " + ", ".join(f"{value:.4g}" for value in values)
 
 
 def _plain(value: Any) -> Any:

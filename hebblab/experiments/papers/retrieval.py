@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from hebblab.data import Dataset
 from hebblab.evaluation import retrieval
-from hebblab.experiments.papers import claims, data, tuning
-from hebblab.experiments.papers.data import Source
+from hebblab.experiments.papers import claims, data, pretraining, tuning
+from hebblab.experiments.papers.fixed import Fixed
+from hebblab.experiments.papers.measuring import Measuring
 from hebblab.experiments.papers.paper import Claim, Measured, Number, Paper, Report
 from hebblab.experiments.papers.pretraining import (
     HPCA,
@@ -19,7 +19,7 @@ from hebblab.experiments.papers.pretraining import (
     Pretraining,
 )
 from hebblab.experiments.papers.reading import features, percent
-from hebblab.experiments.papers.tuning import fine_tuned, named, split
+from hebblab.experiments.papers.tuning import fine_tuned, named
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Settings:
 
     tuning: tuning.Settings
     ranks: tuple[int, ...]
+
+    def portion(self, whole: Dataset, seed: int) -> Dataset:
+        """Return the images of one run."""
+        return self.tuning.portion(whole, seed)
 
 
 def precision_at(rank: int) -> str:
@@ -51,21 +55,6 @@ def mean_at(rank: int) -> str:
     'mAP@100, %'
     """
     return f"mAP@{rank}, %"
-
-
-def measure(
-    settings: Settings,
-    condition: str,
-    layers: tuple[str, ...],
-    seed: int,
-    source: Source,
-    report: Report,
-) -> Iterator[Measured]:
-    """Measure one condition on a source; see `on`."""
-    plan = settings.tuning
-    whole = data.merged(data.load(source))
-    drawn = split(whole, seed, plan.train, plan.validation, plan.test)
-    yield from on(drawn, settings, condition, layers, seed, report)
 
 
 def on(
@@ -128,7 +117,8 @@ def _paper(
         layers=layers,
         seeds=seeds,
         settings=settings,
-        measure=partial(measure, settings),
+        fixed=Fixed(pretraining.fixed(), first="92bcb2a5ada5"),
+        measure=Measuring(on, settings),
         claims=(
             *(
                 Claim(

@@ -16,11 +16,18 @@ from pathlib import Path
 import torch
 
 from hebblab.errors import DataUnavailable, HebblabError
-from hebblab.experiments.papers import data
+from hebblab.experiments.papers import choosing, data
 from hebblab.experiments.papers.costs import duration
 from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.keeping import SCHEMA, Outcome, kept, place
-from hebblab.experiments.papers.paper import Cell, Measure, Number, Paper, Progress, Report
+from hebblab.experiments.papers.paper import (
+    Cell,
+    Measure,
+    Number,
+    Paper,
+    Progress,
+    Report,
+)
 from hebblab.experiments.papers.results import PaperResult
 from hebblab.experiments.sweeps import write
 from hebblab.live.threads import as_trained
@@ -44,12 +51,9 @@ def run(
         )
         at = at.absolute()
         left = [cell for cell in cells if kept(paper, cell, at, source) is None]
-        groups: dict[tuple[str, int], list[str]] = {}
-        for cell in left:
-            groups.setdefault((cell.condition, cell.seed), []).append(cell.layer)
         tasks = [
             _Task(paper, condition, tuple(layers), seed, source, at)
-            for (condition, seed), layers in groups.items()
+            for (condition, seed), layers in choosing.grouped(left).items()
         ]
         counter = _Counter(tasks, len(cells) - len(left), len(cells), progress)
         reasons: dict[Cell, str] = {}
@@ -82,7 +86,7 @@ class _Task:
         folder: Path,
     ) -> None:
         self.condition, self.layers, self.seed = condition, layers, seed
-        self.seconds = paper.conditions[condition]
+        self.seconds = paper.seconds(condition, layers)
         self.paths = {
             layer: str(place(paper, Cell(condition, layer, seed), folder)) for layer in layers
         }

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
 from hebblab import presets
 from hebblab.data import Dataset
 from hebblab.experiments.papers import claims, data
-from hebblab.experiments.papers.data import Source
+from hebblab.experiments.papers.fixed import Fixed, departures
 from hebblab.experiments.papers.learning import generator, learn, part, untrained
+from hebblab.experiments.papers.measuring import Measuring
 from hebblab.experiments.papers.paper import Claim, Measured, Paper, Published, Report
-from hebblab.experiments.papers.reading import features, minibatch_softmax, scored
+from hebblab.experiments.papers.reading import HALVINGS, features, minibatch_softmax, scored
 from hebblab.recipes import Recipe
 
 LAYERS = ("L1", "L2", "L3")
@@ -21,6 +21,7 @@ TEST = "test accuracy, %"
 
 _CONVS = dict(zip(LAYERS, ("conv1", "conv2", "conv3"), strict=True))
 _COLD = 0.01
+_BATCH, _RATE = 64, 1e-3  # of the readout
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,9 @@ class Settings:
     test: int | None
     epochs: int
 
-
-def measure(
-    settings: Settings,
-    condition: str,
-    layers: tuple[str, ...],
-    seed: int,
-    source: Source,
-    report: Report,
-) -> Iterator[Measured]:
-    """Measure one condition on a source; see `on`."""
-    whole = data.merged(data.load(source))
-    drawn = data.portion(whole, seed, settings.train, None, settings.test)
-    yield from on(drawn, settings, condition, layers, seed, report)
+    def portion(self, whole: Dataset, seed: int) -> Dataset:
+        """Return the images of one run."""
+        return data.portion(data.merged(whole), seed, self.train, None, self.test)
 
 
 def on(
@@ -80,6 +71,8 @@ def on(
             generator(seed, f"readout {layer}"),
             telling,
             settings.epochs,
+            _BATCH,
+            _RATE,
         )
         number = scored(predict, test, dataset.test.labels)
         yield Measured(layer, {TEST: number}, {"features": train.shape[1]})
@@ -113,8 +106,26 @@ def mini() -> Paper:
     return _paper("softhebb-2023-quarter-mini", settings, 55.0)
 
 
+def _fixed() -> Fixed:
+    any_size = Settings("any", None, None, epochs=1)
+    recipes = {one: departures(recipe(any_size, one, 1)) for one in (SOFT, HARD, RANDOM)}
+    readout = {"batch": _BATCH, "rate": _RATE, "halvings": HALVINGS}
+    return Fixed({"readout": readout, "recipes": recipes}, first="7f449bc1b086")
+
+
+def _sizes(settings: Settings) -> tuple[str, ...]:
+    """Return what is smaller than published."""
+    if settings.train is None:
+        return ()
+    return (
+        f"{settings.train:,} images to learn from, once, in {settings.train // 10:,} updates, and "
+        f"to fit on, {settings.test:,} to score, {settings.epochs} epochs of readout; published: "
+        "50,000 in 5,000, 10,000 and 50.",
+    )
+
+
 def _paper(name: str, settings: Settings, seconds: float) -> Paper:
-    last, whole = LAYERS[-1], settings.train is None
+    last = LAYERS[-1]
     wide = settings.network == "softhebb-cnn"
     published = Published(SOFT, last, TEST, 80.3, None, "the paper, abstract")
     number = Claim(
@@ -131,7 +142,8 @@ def _paper(name: str, settings: Settings, seconds: float) -> Paper:
         layers=LAYERS,
         seeds=(1, 2, 3),
         settings=settings,
-        measure=partial(measure, settings),
+        fixed=_fixed(),
+        measure=Measuring(on, settings),
         published=(published,) * wide,
         claims=(
             *((number,) * wide),
@@ -142,10 +154,18 @@ def _paper(name: str, settings: Settings, seconds: float) -> Paper:
             Claim(
                 "Soft competition is better than hard winners (here: at the third layer).",
                 claims.ordered(TEST, (SOFT, last), (HARD, last)),
+                against=SOFT,
             ),
             Claim(
                 "Learning matters: above untrained weights of the same shape at the third layer.",
                 claims.ordered(TEST, (SOFT, last), (RANDOM, last)),
+                against=SOFT,
+                ours=True,
+            ),
+            Claim(
+                "Hard winners are a rule that learns: above the same untrained weights.",
+                claims.ordered(TEST, (HARD, last), (RANDOM, last)),
+                ours=True,
             ),
         ),
         deviations=(
@@ -159,15 +179,7 @@ def _paper(name: str, settings: Settings, seconds: float) -> Paper:
             ),
             f"Hard winners are the same rule at temperature {_COLD:g}, with SoftHebb's rates: one "
             "setting was tried.",
-            *(
-                ()
-                if whole
-                else (
-                    f"{settings.train:,} images to learn from and to fit on and "
-                    f"{settings.test:,} to score, {settings.epochs} epochs of readout; published: "
-                    "50,000, 10,000 and 50.",
-                )
-            ),
+            *_sizes(settings),
         ),
         notes=(
             "One pass of the rule, batch 10, then a linear readout of each layer's whole maps by "

@@ -11,7 +11,6 @@ from hebblab.data import Dataset, Images
 from hebblab.errors import InvalidValue
 from hebblab.evaluation import FineTuned, finetune
 from hebblab.experiments.papers import data
-from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.learning import part
 from hebblab.experiments.papers.paper import Measured, Number, Report
 from hebblab.experiments.papers.pretraining import LAYERS, NAMES, Pretraining, pretrained
@@ -43,6 +42,10 @@ class Settings:
     pretraining: Pretraining = field(default_factory=Pretraining)
     epochs: int = 20
 
+    def portion(self, whole: Dataset, seed: int) -> Dataset:
+        """Return the images of one run."""
+        return split(data.merged(whole), seed, self.train, self.validation, self.test)
+
 
 def named(way: str, share: float) -> str:
     """Return the name of a condition.
@@ -61,20 +64,6 @@ def parted(condition: str) -> tuple[str, float]:
     """
     way, _, share = condition.rpartition(", ")
     return way, float(share.removesuffix(" %")) / 100
-
-
-def measure(
-    settings: Settings,
-    condition: str,
-    layers: tuple[str, ...],
-    seed: int,
-    source: Source,
-    report: Report,
-) -> Iterator[Measured]:
-    """Measure one condition on a source; see `on`."""
-    whole = data.merged(data.load(source))
-    drawn = split(whole, seed, settings.train, settings.validation, settings.test)
-    yield from on(drawn, settings, condition, layers, seed, report)
 
 
 def on(

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hebblab.nn import LayerView, Scratch
-from hebblab.rules.checks.trial import CLOSE, ROUGH, SAMPLES, Fault, Finding, Trial, far
+from hebblab.rules.checks.trial import CLOSE, ROUGH, SAMPLES, Fault, Finding, Trial, far, finite
 from hebblab.rules.rule import Rows, Rule, Statistics
 
 
@@ -114,6 +114,7 @@ def convolution(trial: Trial) -> Finding:
     weights = torch.randn(view.units, view.fan_in, generator=generator)
     patches = F.unfold(images, 3, padding=1, stride=2).transpose(1, 2).reshape(-1, view.fan_in)
     expected = rule.update(patches, weights)
+    finite(expected, "The patches of a convolution give")
     if rule.in_halves():
         one, two = (
             rule.statistics(view.inputs(piece), weights) for piece in (images[:1], images[1:])

@@ -187,7 +187,7 @@ def test_a_claim_and_a_part_are_shown_as_they_stand_on_the_page(deep):
     assert "> Ours is better." in str(shown)
     assert f"**{deep.claims[0][1]}**" in repr(shown)
     assert deep.show("deviations").markdown == "### Deviations · MNIST, a copy\n\n- It is drawn."
-    assert deep.show("not run").markdown.count("its sources are not here") == 9
+    assert deep.show("not run").markdown.count("its sources are not here") == 1
     page = deep.to_markdown()
     for part in ("claims", "numbers", "made"):
         assert deep.show(part).markdown.partition("\n\n")[2] in page

@@ -16,15 +16,8 @@ from hebblab.experiments.papers.pretraining import (
 )
 from hebblab.experiments.papers.results import Results
 from hebblab.experiments.papers.tuning import TEST, named
-from hebblab.live.threads import as_trained
 
 TINY = Pretraining(narrow=12, epochs=2, autoencoder=1)
-
-
-@pytest.fixture(autouse=True)
-def as_a_cell():
-    with as_trained(1):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +102,7 @@ def test_epochs_are_counted_from_before_learning(few, monkeypatch):
     read = iter([0.20, 0.56, 0.588, 0.6])
     monkeypatch.setattr(convergence, "_read", lambda *_: next(read))
     settings = convergence.Settings(400, 100, Pretraining(narrow=12, epochs=3), epochs=2)
-    found = convergence.on(few, settings, HPCA, 1, nothing)
+    (found,) = convergence.on(few, settings, HPCA, (), 1, nothing)
     assert found.numbers[convergence.UNTIL[0.95]] == 2
     assert found.numbers[convergence.UNTIL[0.98]] == 2
     assert found.numbers[convergence.BEST] == pytest.approx(60)
@@ -120,9 +113,9 @@ def test_epochs_are_counted_from_before_learning(few, monkeypatch):
 def test_backpropagation_and_rules_are_read_epoch_by_epoch(few):
     settings = convergence.Settings(400, 100, TINY, epochs=3)
     for condition, epochs in ((SOFT_WTA, 2), (convergence.BACKPROP, 3)):
-        found = convergence.on(few, settings, condition, 1, nothing)
+        (found,) = convergence.on(few, settings, condition, (), 1, nothing)
         assert len(found.about["validation"]) == epochs
         assert found.numbers[convergence.BEST] > 10
         assert found.about["before the first epoch"] > 0.1, "random weights are read before both"
-    rule = convergence.on(few, settings, HPCA, 1, nothing)
+    (rule,) = convergence.on(few, settings, HPCA, (), 1, nothing)
     assert rule.about["before the first epoch"] > 0.3, "random features are worth something"

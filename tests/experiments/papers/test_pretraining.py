@@ -22,16 +22,9 @@ from hebblab.experiments.papers.pretraining import (
     pretrained,
     settle_,
 )
-from hebblab.live.threads import as_trained
 from hebblab.nn import Whitening, networks
 
 TINY = Pretraining(narrow=12, epochs=1, autoencoder=1)
-
-
-@pytest.fixture(autouse=True)
-def as_a_cell():
-    with as_trained(1):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,8 @@ from hebblab.experiments.papers.tuning import (
     parted,
     split,
 )
-from hebblab.live.threads import as_trained
 
 TINY = Settings(400, 100, 100, Pretraining(narrow=12, epochs=1, autoencoder=1), epochs=2)
-
-
-@pytest.fixture(autouse=True)
-def as_a_cell():
-    with as_trained(1):
-        yield
 
 
 @pytest.fixture(scope="module")

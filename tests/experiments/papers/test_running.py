@@ -1,0 +1,57 @@
+"""Running a paper: cut off it goes on, a full disk keeps what is done, progress ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from hebblab import DataUnavailable
+from hebblab.experiments import sweeps
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_a_killed_paper_goes_on_to_the_same_table(script, fake, whole, tmp_path):
+    place = tmp_path / "fake-2020"
+    command = [sys.executable, str(script), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.Popen([*command, "0.4", "1"], env=environment)
+    until = time.monotonic() + 60
+    while not list(place.glob("*.json")) and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    done = sorted(path.name for path in place.glob("*.json"))
+    assert 0 < len(done) < 12
+    subprocess.run([*command, "0", "2"], env=environment, check=True, timeout=110)
+    assert len(list(place.glob("*.json"))) == 12
+    result = fake.run(folder=tmp_path)
+    pd.testing.assert_frame_equal(result.table, whole.table)
+    assert result.claims == whole.claims
+
+
+def test_a_full_disk_says_so_and_keeps_finished_cells(fake, tmp_path, monkeypatch):
+    fake.run(cells=["ours"], seeds=1, folder=tmp_path)
+    before = sorted(path.name for path in (tmp_path / "fake-2020").iterdir())
+
+    def full(_part, _path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sweeps.os, "replace", full)
+    with pytest.raises(DataUnavailable, match="No space left"):
+        fake.run(folder=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "fake-2020").iterdir()) == before
+
+
+def test_progress_counts_to_the_end_in_seconds_of_work(fake):
+    heard = []
+    fake.run(cells=["ours", "theirs"], progress=lambda *said: heard.append(said))
+    done, total, text = heard[-1]
+    assert done == total == pytest.approx(9.0)
+    assert text.startswith("12 of 12 cells")
+    assert [one for one, *_ in heard] == sorted(one for one, *_ in heard)
