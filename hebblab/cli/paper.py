@@ -63,7 +63,8 @@ def paper(
     typer.echo(f"This machine takes {cost}.", err=True)
     if cost_only:
         if as_json:
-            typer.echo(json.dumps({"seconds": cost.seconds, "cells": cost.cells}))
+            told = {"seconds": cost.seconds, "cells": cost.cells, "at_most": cost.at_most}
+            typer.echo(json.dumps(told))
         return
     try:
         with reporting(name) as report:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import ClassVar
 
+from hebblab.charts import Spec
+
 from . import plotlyjs
 from .esm import css, esm
 from .panels.base import Header, Panel, Story, Tool
 from .panels.series import WINDOW
 from .parts import Event, Part, one_of, whole, words
-from .theme import Spec
 
 TOOLS = ("measure", "cancel", "evaluation", "live-line")
 # A specification whose acknowledgement was lost does not silence its chart for good.

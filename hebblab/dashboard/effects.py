@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hebblab.charts import number
+
 from .panels.base import Story
-from .theme import number
 
 FEWEST = 5
 THRESHOLD = 3.0

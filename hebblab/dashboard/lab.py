@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from hebblab import presets
+from hebblab.charts import figure
 from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.live import Session
 from hebblab.recipes import Recipe
@@ -18,7 +19,6 @@ from .desk import Desk, Parts
 from .evaluation import PLOTS, EvaluationPart
 from .layout import compose
 from .panels import PANELS
-from .theme import figure
 from .weights import Weights
 
 if TYPE_CHECKING:

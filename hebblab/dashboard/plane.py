@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hebblab.charts import number
 from hebblab.data import Dataset, as_floats, mean_image
 from hebblab.data.images import Vectors
 from hebblab.live import Frame
 
 from .mosaics import LIMIT, Picture
-from .theme import number
 
 EDGE = 4.0
 DOTS = 1000

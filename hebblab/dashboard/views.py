@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hebblab.charts import percent
 from hebblab.data import worlds
 from hebblab.knobs import Knob, Value
 from hebblab.live import Mark, Reading, Session
@@ -13,7 +14,6 @@ from .choices import choices
 from .controls import grouped, knob_view
 from .panels.series import subscript
 from .plane import angle, shows
-from .theme import percent
 
 SPEEDS: Mapping[str, float | None] = {"1": 1.0, "10": 10.0, "60": 60.0, "full": None}
 _SPEED_WORDS = {

@@ -588,3 +588,18 @@ def test_text_is_never_smaller_than_twelve_pixels(stage):
         .map((e) => Number.parseFloat(getComputedStyle(e).fontSize)))"""
     )
     assert smallest >= 12
+
+
+@pytest.mark.parametrize("name", ["krotov-hopfield", "soft-krotov", "softhebb", "som"])
+def test_the_widest_equations_stand_whole_in_their_box(stage, name):
+    rule = rules.create(name)
+    stage.mount("controls", controls(equation=mathml(rule.equation)))
+    stage.wait("document.querySelector('.hebblab-equation math')")
+    outside = stage.page.evaluate(
+        """() => {
+        const box = document.querySelector('.hebblab-equation'), edge = box.getBoundingClientRect();
+        return [...box.querySelectorAll('math *')].map((part) => part.getBoundingClientRect())
+          .filter((part) => part.left < edge.left || part.right > edge.right).length;
+        }"""
+    )
+    assert not outside

@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
+from hebblab.charts import LIGHT
 from hebblab.dashboard import chart as charts
-from hebblab.dashboard import theme
 from hebblab.dashboard.chart import Chart
 from hebblab.dashboard.esm import read
 from hebblab.dashboard.panels import Accuracy, Histogram, ProbePoint, Story
@@ -171,7 +171,7 @@ def test_any_thread_may_draw_and_the_newest_arrives(chart):
 
 def test_the_colours_are_the_same_in_python_page_and_style_sheet():
     script, sheet = read("chart.js"), read("lab.css")
-    for name, value in theme.LIGHT.items():
+    for name, value in LIGHT.items():
         assert f'{name}: "{value}"' in script
         assert f"--hebblab-{name}: {value};" in sheet
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hebblab.dashboard import theme
+from hebblab import charts
 from hebblab.dashboard.panels import (
     PANELS,
     Accuracy,
@@ -90,7 +90,7 @@ def test_every_panel_makes_plain_json_of_every_story(panel, story):
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda p: p.name)
 def test_every_chart_is_the_same_as_a_plotly_figure_in_the_light_theme(panel):
-    figure = theme.figure(panel().spec(STORY))
+    figure = charts.figure(panel().spec(STORY))
     drawn = figure.to_json()
     assert not re.search(r'"@\w+"', drawn)
     assert panel.title in figure.layout.title.text
@@ -155,7 +155,7 @@ def test_a_name_that_is_markup_is_drawn_as_it_is_written():
     assert all("&lt;a" in text for text in drawn)
     # Words outside the plot are set as text, so they are not escaped twice.
     assert "“<i>&”" in Histogram().spec(story)["subtitle"]
-    assert "&lt;i&gt;&amp;" in theme.figure(Histogram().spec(story)).layout.title.subtitle.text
+    assert "&lt;i&gt;&amp;" in charts.figure(Histogram().spec(story)).layout.title.subtitle.text
 
 
 def test_long_runs_are_thinned_evenly_and_keep_their_ends():

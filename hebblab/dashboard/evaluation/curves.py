@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from hebblab.charts import Spec, axis, escape, label, layout, number, percent
 from hebblab.evaluation.robustness import NOISE, OCCLUSION
 from hebblab.evaluation.rows import Row
 
-from ..theme import Spec, axis, escape, label, layout, number, percent
 from .measures import LABELS, ROBUSTNESS, ROWS, SHOWN, Words, rows_of
 from .plots import Classes, Plot, empty, floor_of, hundred, interval, percents, whiskers
 from .tables import Found

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hebblab.charts import Spec
+
 from ..panels.base import Tool
-from ..theme import Spec
 from .plots import Plot
 from .tables import Found
 

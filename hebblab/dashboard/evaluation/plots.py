@@ -1,13 +1,15 @@
 """What the screen's charts share, and the first of them: accuracy class by class."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+from hebblab.charts import Spec, axis, escape, layout, percent, plain
 from hebblab.evaluation.rows import Row
 
 from ..panels.base import Header, Panel, Story
-from ..theme import CONFIG, Spec, axis, escape, layout, percent, plain
+from ..theme import CONFIG
 from .measures import TABLE
 from .tables import Found
 
@@ -24,6 +26,11 @@ class Plot(Panel):
         """Return nothing: its measurement is started by a button of its own."""
         return None
 
+    def spec(self, story: Story) -> Spec:
+        """Return the chart before its measurement: a story holds none."""
+        return self.drawn(None, story.noun)
+
+    @abstractmethod
     def drawn(self, found: Found | None, noun: str, words: str = "") -> Spec:
         """Return the specification.
 
@@ -32,7 +39,6 @@ class Plot(Panel):
             noun: What the data set holds.
             words: What is said where nothing is drawn.
         """
-        raise NotImplementedError
 
     def framed(
         self, data: Sequence[Spec], arranged: Spec, subtitle: str, words: str = "", said: str = ""

@@ -4,7 +4,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from ..theme import Spec, axis, escape, label, layout, percent
+from hebblab.charts import Spec, axis, escape, label, layout, percent
+
 from .base import Header, LiveLine, Panel, ProbePoint, Story, Tool
 from .series import marks, span, thinned
 

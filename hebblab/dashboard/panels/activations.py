@@ -1,6 +1,7 @@
 """Which units do the work: wins per unit, sorted, on one fixed sample of images."""
 
-from ..theme import Spec, axis, layout, number, percent
+from hebblab.charts import Spec, axis, layout, number, percent
+
 from .base import Panel, Story
 from .series import Held, numbers, thinned
 

@@ -1,10 +1,13 @@
 """What every panel is: a title, axes with units, and one specification made from a run's story."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..theme import CONFIG, Spec, plain
+from hebblab.charts import Spec, plain
+
+from ..theme import CONFIG
 
 if TYPE_CHECKING:
     from hebblab.live import Reading
@@ -128,7 +131,7 @@ class Tool:
     place: str = "head"
 
 
-class Panel:
+class Panel(ABC):
     """One chart: subclasses give `name`, `title` and `spec`; nothing here knows a browser."""
 
     name: ClassVar[str]
@@ -152,9 +155,9 @@ class Panel:
         """Return the controls at the chart, for the panels that have some."""
         return ()
 
+    @abstractmethod
     def spec(self, story: Story) -> Spec:
         """Return the chart as a plain Plotly specification, with its words."""
-        raise NotImplementedError
 
     def made(
         self,

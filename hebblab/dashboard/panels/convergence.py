@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ..theme import Spec, axis, label, layout, number, percent
+from hebblab.charts import Spec, axis, label, layout, number, percent
+
 from .base import Panel, Story
 from .series import last, marks, span, subscript, usage, window
 

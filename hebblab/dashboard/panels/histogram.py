@@ -2,7 +2,8 @@
 
 import math
 
-from ..theme import Spec, axis, layout, number
+from hebblab.charts import Spec, axis, layout, number
+
 from .base import Panel, Story
 from .series import Held, numbers
 

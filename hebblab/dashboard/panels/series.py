@@ -5,7 +5,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..theme import Spec, escape, label
+from hebblab.charts import Spec, escape, label
+
 from .base import Story
 
 POINTS = 1000

@@ -57,12 +57,21 @@ function make(el) {
     const fit = () => {
       math.style.fontSize = "";
       const room = math.clientWidth - 8;
-      const widest = Math.max(...[...math.children].map((line) => line.getBoundingClientRect().width), 1);
-      const narrow = room > 0 && widest > room;
-      if (narrow) {
+      // A term may reach out of its line, and a smaller font is not smaller in proportion.
+      const widest = () => Math.max(1, ...[...math.children].map((line) => {
+        const sides = [line, ...line.querySelectorAll("*")].map((term) => term.getBoundingClientRect());
+        const [left, right] = [Math.min(...sides.map((side) => side.left)), Math.max(...sides.map((side) => side.right))];
+        const middle = line.getBoundingClientRect();
+        return 2 * Math.max(right - (middle.left + middle.right) / 2, (middle.left + middle.right) / 2 - left);
+      }));
+      const smallest = Number.parseFloat(getComputedStyle(card).fontSize) * (12 / 14);
+      let width = widest();
+      const narrow = room > 0 && width > room;
+      for (let tries = 0; room > 0 && width > room && tries < 4; tries += 1) {
         const size = Number.parseFloat(getComputedStyle(math).fontSize);
-        const smallest = Number.parseFloat(getComputedStyle(card).fontSize) * (12 / 14);
-        math.style.fontSize = `${Math.max(smallest, (size * room) / widest)}px`;
+        if (size <= smallest) break;
+        math.style.fontSize = `${Math.max(smallest, (size * room) / width - 0.05)}px`;
+        width = widest();
       }
       // What scrolls must be reached by keys.
       const scrolls = narrow && math.scrollWidth > math.clientWidth;
