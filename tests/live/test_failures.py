@@ -7,7 +7,7 @@ import torch
 
 from hebblab import HebblabError, Session
 from hebblab.data import Dataset, Vectors
-from hebblab.errors import Diverged
+from hebblab.errors import Diverged, InvalidValue
 
 
 class Unprintable(Exception):
@@ -86,7 +86,8 @@ def test_a_rule_of_the_wrong_shape_fails_at_the_first_step(make, hooked, live, m
     monkeypatch.setattr(hooked, "update", lambda self, inputs, weights: torch.zeros(3))
     session = live.finish(make(rule="hooked"))
     assert (session.state, session.steps) == ("failed", 0)
-    assert isinstance(session.error, RuntimeError)
+    assert isinstance(session.error, InvalidValue)
+    assert "must be (units, fan_in), here (8, 36)" in str(session.error)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
