@@ -114,7 +114,7 @@ def card(rule: str | Rule | type[Rule]) -> Card:
     >>> one.title, [knob.symbol for knob in one.knobs]
     ('SoftHebb', ['T', '±', 'reduction', 'ε₀'])
     >>> dict(one.rest)["Source"]
-    'Moraitis et al., Neuromorphic Comput. Eng. 2 (2022) 044017; Journé et al., ICLR 2023'
+    ('Moraitis et al., Neuromorphic Comput. Eng. 2 (2022) 044017; Journé et al., ICLR 2023',)
     """
     kind = registry.get(rule) if isinstance(rule, str) else rule
     kind = type(kind) if isinstance(kind, Rule) else kind
