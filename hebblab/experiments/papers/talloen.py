@@ -149,9 +149,8 @@ def _trained(
 def full() -> Paper:
     """Return the experiment at 400 filters on all of Fashion-MNIST."""
     settings = Settings(400, None, None, None, updates=400_000, pictures=8_000, epochs=5)
-    long, short = 7400.0, 6500.0
-    seconds = {HEBB: long, SHORT: short, PATCHES: long, END_TO_END: 9000.0, RANDOM: 6400.0}
-    seconds[PIXELS] = 40.0
+    seconds = {HEBB: 1500.0, SHORT: 600.0, PATCHES: 1500.0, END_TO_END: 800.0, RANDOM: 550.0}
+    seconds[PIXELS] = 1.2
     return _paper("talloen-2020", settings, seconds, at_most=1.5)
 
 
