@@ -11,17 +11,17 @@ import torch
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Under `-n 2`, give one process all browsers, and the other one file after the other.
+    """Under `-n 2`, give one process all browsers and servers, and the other one file by one.
 
-    Browser tests measure what is drawn when, and take the longest: they come first and never meet
-    each other. A file stays whole, so that what its tests share is made once.
+    They wait for what several processes of theirs do, and take the longest: they come first and
+    never meet each other. A file stays whole, so that what its tests share is made once.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.split("::", 1)[0]
-            return "browser" if file.startswith("tests/browser/") else file
+            return "waiting" if file.startswith(("tests/browser/", "tests/serving/")) else file
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
