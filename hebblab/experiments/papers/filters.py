@@ -40,7 +40,9 @@ def convolution(units: int) -> Builder:
         model.add_module("flatten", nn.Flatten())
         model.add_module("readout", nn.Linear(units * math.prod(side), classes))
         # Pooling and batch norm take a third of the time where a position's units lie together.
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Not all versions of torch declare the argument.
+        move: Any = model.to
+        move(memory_format=torch.channels_last)
         return model
 
     return build
