@@ -6,15 +6,11 @@ import torch
 from hebblab.experiments.papers import data, filters
 
 
-def nothing(*_):
-    pass
-
-
-def test_filters_collapse_on_true_patches_and_not_on_what_the_authors_cut(digits):
+def test_filters_collapse_on_true_patches_and_not_on_what_the_authors_cut(digits, nobody):
     part = data.portion(digits, 1, 1000, 500, 1000)
     about = {"patches": {}, "runs": {}}
-    filters.on_patches(part, 24, 1500, 1, nothing, about["patches"])
-    filters.on_runs(part, 24, 1500, 1, nothing, about["runs"])
+    filters.on_patches(part, 24, 1500, 1, nobody, about["patches"])
+    filters.on_runs(part, 24, 1500, 1, nobody, about["runs"])
     likeness = "median likeness to the nearest filter"
     assert about["runs"][likeness] < about["patches"][likeness]
 

@@ -25,10 +25,6 @@ def few(digits):
     return tuning.split(data.merged(digits), 1, 400, 100, 60)
 
 
-def nothing(*_):
-    pass
-
-
 def test_the_published_table_is_whole():
     found = {(one.condition, one.layer): one for one in lagani.published()}
     assert len(found) == 3 * 4 * 5
@@ -84,12 +80,12 @@ def test_a_mini_says_how_it_is_smaller_and_costs_less():
     assert len(mini.deviations) > len(full.deviations)
 
 
-def test_an_image_finds_itself_first(few):
+def test_an_image_finds_itself_first(few, nobody):
     settings = tuning.Settings(400, 100, 60, TINY, epochs=1)
     here = tuning.split(data.merged(few), 1, 400, 60)
     own = type(here)(here.name, here.train, here.validation, here.train, here.classes)
     chosen = retrieval.Settings(settings, (1, 40))
-    (found,) = retrieval.on(own, chosen, named(NONE, 0.2), ("L3",), 1, nothing)
+    (found,) = retrieval.on(own, chosen, named(NONE, 0.2), ("L3",), 1, nobody)
     assert found.numbers[retrieval.precision_at(1)] == 100
     assert found.numbers[retrieval.mean_at(1)] == 100
     assert (
@@ -98,11 +94,11 @@ def test_an_image_finds_itself_first(few):
     assert found.about["features"] == 16 * 16
 
 
-def test_epochs_are_counted_from_before_learning(few, monkeypatch):
+def test_epochs_are_counted_from_before_learning(few, monkeypatch, nobody):
     read = iter([0.20, 0.56, 0.588, 0.6])
     monkeypatch.setattr(convergence, "_read", lambda *_: next(read))
     settings = convergence.Settings(400, 100, Pretraining(narrow=12, epochs=3), epochs=2)
-    (found,) = convergence.on(few, settings, HPCA, (), 1, nothing)
+    (found,) = convergence.on(few, settings, HPCA, (), 1, nobody)
     assert found.numbers[convergence.UNTIL[0.95]] == 2
     assert found.numbers[convergence.UNTIL[0.98]] == 2
     assert found.numbers[convergence.BEST] == pytest.approx(60)
@@ -110,12 +106,12 @@ def test_epochs_are_counted_from_before_learning(few, monkeypatch):
     assert found.about["validation"] == [0.56, 0.588, 0.6]
 
 
-def test_backpropagation_and_rules_are_read_epoch_by_epoch(few):
+def test_backpropagation_and_rules_are_read_epoch_by_epoch(few, nobody):
     settings = convergence.Settings(400, 100, TINY, epochs=3)
     for condition, epochs in ((SOFT_WTA, 2), (convergence.BACKPROP, 3)):
-        (found,) = convergence.on(few, settings, condition, (), 1, nothing)
+        (found,) = convergence.on(few, settings, condition, (), 1, nobody)
         assert len(found.about["validation"]) == epochs
         assert found.numbers[convergence.BEST] > 10
         assert found.about["before the first epoch"] > 0.1, "random weights are read before both"
-    (rule,) = convergence.on(few, settings, HPCA, (), 1, nothing)
+    (rule,) = convergence.on(few, settings, HPCA, (), 1, nobody)
     assert rule.about["before the first epoch"] > 0.3, "random features are worth something"

@@ -26,10 +26,6 @@ from hebblab.experiments.papers.pretraining import Pretraining
 HERE = data.Source("mnist-5k", "MNIST, 5,000 digits")
 
 
-def nothing(*_):
-    pass
-
-
 def seen(dataset, settings, condition, layers, seed, report):
     """Tell what an experiment is given."""
     report(0.5, "half")
@@ -52,7 +48,7 @@ def test_every_paper_can_be_sent_to_another_process(name):
     assert sent.on is paper.measure.on
 
 
-def test_an_experiment_is_given_its_portion_condition_layers_and_seed():
+def test_an_experiment_is_given_its_portion_condition_layers_and_seed(nobody):
     heard = []
     measuring = Measuring(seen, SETTINGS)
     one, two = measuring("ours", ("L1", "L2"), 3, HERE, lambda *said: heard.append(said))
@@ -60,14 +56,14 @@ def test_an_experiment_is_given_its_portion_condition_layers_and_seed():
     assert one.numbers == {"a": 50, "b": 20, "c": 10}
     assert (one.about["condition"], one.about["seed"]) == ("ours", 3)
     assert heard == [(0.5, "half")]
-    (other,) = measuring("ours", ("L1",), 4, HERE, nothing)
+    (other,) = measuring("ours", ("L1",), 4, HERE, nobody)
     assert other.about["first"] != one.about["first"], "another seed draws other images"
 
 
-def test_more_images_than_there_are_is_one_sentence():
+def test_more_images_than_there_are_is_one_sentence(nobody):
     many = krotov.Settings(1, 60_000, None, None, steps=1, until=None)
     with pytest.raises(InvalidValue, match="60,000 training images"):
-        list(Measuring(seen, many)("ours", ("L1",), 1, HERE, nothing))
+        list(Measuring(seen, many)("ours", ("L1",), 1, HERE, nobody))
 
 
 TUNING = tuning.Settings(50, 20, 10)

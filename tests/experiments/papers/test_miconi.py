@@ -6,24 +6,15 @@ from hebblab.experiments.papers import data, miconi
 from hebblab.nn import networks
 
 
-def nothing(*_):
-    pass
-
-
-def value(measured, measure):
-    number = measured.numbers[measure]
-    return number["value"] if isinstance(number, dict) else number
-
-
-def test_the_triangle_reads_better_than_winners_at_the_third_layer(digits):
+def test_the_triangle_reads_better_than_winners_at_the_third_layer(digits, told):
     settings = miconi.Settings(5, 400, 500, epochs=2, settle=2)
     part = data.portion(digits, 1, 400, 100, 500)
-    told = {}
+    test = {}
     for condition in (miconi.WINNERS, miconi.TRIANGLE, miconi.PRUNING):
-        found = list(miconi.on(part, settings, condition, miconi.LAYERS, 1, nothing))
+        found = told(miconi, part, settings, condition, miconi.LAYERS)
         assert [one.layer for one in found] == list(miconi.LAYERS)
-        told[condition] = value(found[-1], miconi.TEST)
-    assert told[miconi.TRIANGLE] > told[miconi.WINNERS] + 5
+        test[condition] = found[-1].numbers[miconi.TEST]
+    assert test[miconi.TRIANGLE] > test[miconi.WINNERS] + 5
     assert not [name for name in networks.available() if name.startswith("paper")]
 
 

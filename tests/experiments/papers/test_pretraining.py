@@ -32,12 +32,8 @@ def few(digits):
     return data.portion(digits, 1, 400, 60, 60)
 
 
-def nothing(*_):
-    pass
-
-
 def made(few, way, deepest="L3", settings=TINY, seed=1):
-    return pretrained(few, settings, way, deepest, seed, nothing)
+    return pretrained(few, settings, way, deepest, seed, lambda *_: None)
 
 
 def test_local_rules_and_none_start_from_the_same_weights(few):

@@ -26,10 +26,6 @@ def few(digits):
     return split(data.merged(digits), 1, 400, 100, 100)
 
 
-def nothing(*_):
-    pass
-
-
 def test_a_split_has_nothing_twice_and_changes_with_the_seed_but_for_the_test_images(digits):
     whole = data.merged(digits)
     one, two = (split(whole, seed, 3000, 900, 200) for seed in (1, 2))
@@ -54,8 +50,8 @@ def test_a_name_says_the_way_and_the_share(way):
         assert parted(named(way, share)) == (way, pytest.approx(share))
 
 
-def test_layers_come_in_order_with_all_their_numbers(few):
-    found = list(on(few, TINY, named(HPCA, 0.2), ("L1", "L3", "L5"), 1, nothing))
+def test_layers_come_in_order_with_all_their_numbers(few, nobody):
+    found = list(on(few, TINY, named(HPCA, 0.2), ("L1", "L3", "L5"), 1, nobody))
     assert [one.layer for one in found] == ["L1", "L3", "L5"]
     for one in found:
         assert set(one.numbers) == {TEST, VALIDATION, *SOON.values()}
@@ -66,21 +62,21 @@ def test_layers_come_in_order_with_all_their_numbers(few):
         assert 1 <= one.numbers[SOON[0.95]] <= one.numbers[SOON[0.98]] <= 2
 
 
-def test_a_layer_alone_gives_what_it_gives_among_others(few):
-    (alone,) = on(few, TINY, named(HPCA, 0.2), ("L1",), 1, nothing)
+def test_a_layer_alone_gives_what_it_gives_among_others(few, nobody):
+    (alone,) = on(few, TINY, named(HPCA, 0.2), ("L1",), 1, nobody)
     tuning._kept.clear()
-    first, _ = on(few, TINY, named(HPCA, 0.2), ("L1", "L2"), 1, nothing)
+    first, _ = on(few, TINY, named(HPCA, 0.2), ("L1", "L2"), 1, nobody)
     assert alone.numbers == first.numbers
     assert alone.about == first.about
 
 
-def test_shares_of_one_pre_training_learn_it_once(few, monkeypatch):
+def test_shares_of_one_pre_training_learn_it_once(few, monkeypatch, nobody):
     made = []
     learn = tuning.pretrained
     monkeypatch.setattr(tuning, "_kept", {})
     monkeypatch.setattr(tuning, "pretrained", lambda *given: made.append(given[2]) or learn(*given))
     for way, share in ((NONE, 0.1), (NONE, 0.2), (VAE, 0.2), (NONE, 1.0)):
-        (found,) = on(few, TINY, named(way, share), ("L1",), 1, nothing)
+        (found,) = on(few, TINY, named(way, share), ("L1",), 1, nobody)
         assert found.about["labels"] == round(400 * share)
     assert made == [NONE, VAE, NONE]
 
