@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.paper import NOT_REPRODUCED, NOT_RUN, ORDERING, REPRODUCED, Claim
 from hebblab.experiments.papers.results import PaperResult
+
+_Rest = TypeVar("_Rest")
 
 
 def page(result: PaperResult) -> str:
@@ -48,6 +50,7 @@ def other_data(source: Source) -> str:
 def _claims(result: PaperResult) -> str:
     """Return the paper's own claims, those of ours, and how all of them are judged."""
     judged = list(zip(result.paper.claims, result.claims, strict=True))
+    judged.sort(key=lambda one: one[1][1] == NOT_RUN)
     theirs = [(text, f"**{word}**", why) for one, (text, word, why) in judged if not one.ours]
     ours = [
         (text, f"**{_HELD.get(word, word)}**", why) for one, (text, word, why) in judged if one.ours
@@ -93,28 +96,44 @@ def _images(result: PaperResult) -> str:
 
 
 def _left(result: PaperResult) -> str:
-    """Return what has no number, and why: one line for what shares a condition and a reason."""
-    seeds: dict[tuple[str, str, str], list[str]] = {}
-    for cell, reason in sorted(result.reasons.items()):
-        seeds.setdefault((cell.condition, cell.layer, reason), []).append(str(cell.seed))
+    """Return what has no number, and why: one line for what shares layers, seeds and reason."""
+    seeds = _together(
+        (str(cell.seed), (cell.condition, cell.layer, reason))
+        for cell, reason in sorted(result.reasons.items())
+    )
     known = {(cell.condition, cell.layer) for cell in (*result.outcomes, *result.reasons)}
     for condition in result.paper.conditions:
         for layer in result.paper.layers:
             if (condition, layer) not in known:
-                seeds[condition, layer, result.results.reason(condition, layer)] = []
-    layers: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for (condition, layer, reason), those in seeds.items():
-        layers.setdefault((condition, reason, tuple(those)), []).append(layer)
+                seeds[condition, layer, result.results.reason(condition, layer)] = ()
+    layers = _together(
+        (layer, (condition, reason, those)) for (condition, layer, reason), those in seeds.items()
+    )
+    conditions = _together(
+        (condition, (places, those, reason))
+        for (condition, reason, those), places in layers.items()
+    )
     lines = []
-    for (condition, reason, shared), places in layers.items():
-        which = f", seed{'s' * (len(shared) > 1)} {', '.join(shared)}" if shared else ""
-        lines.append(f"- {condition}, {', '.join(places)}{which}: {reason}")
+    for (places, those, reason), names in conditions.items():
+        where = f" · {', '.join(places)}" if len(places) < len(result.paper.layers) else ""
+        which = f" · seed{'s' * (len(those) > 1)} {', '.join(those)}" if those else ""
+        lines.append(f"- {'; '.join(names)}{where}{which}: {reason}")
     return "\n".join(lines)
+
+
+def _together(named: Iterable[tuple[str, _Rest]]) -> dict[_Rest, tuple[str, ...]]:
+    """Return the names that share the rest, in order."""
+    found: dict[_Rest, tuple[str, ...]] = {}
+    for name, rest in named:
+        found[rest] = (*found.get(rest, ()), name)
+    return found
 
 
 def _numbers(result: PaperResult) -> str:
     rows = []
-    for row in result.table.to_dict("records"):
+    records = result.table.to_dict("records")
+    records.sort(key=lambda row: not math.isfinite(row["ours"]))
+    for row in records:
         interval = row["note"] if math.isfinite(row["ours"]) else ""
         if math.isfinite(row["low"]):
             interval = f"{number(row['low'])} to {number(row['high'])} ({row['interval']})"

@@ -11,7 +11,7 @@ def test_the_page_names_data_claims_reasons_and_how_it_was_made(whole):
     parts = ("**reproduced**", "84.20 ± 0.1 (the paper, table 1)", "It is a fake.", "- machine:")
     for part in parts:
         assert part in page
-    assert "- refused, L1, L2, seeds 1, 2, 3: its sources are not here" in page
+    assert "- refused · seeds 1, 2, 3: its sources are not here" in page
     assert "| ours | L1 | steps | 1, 2, 3 |" in page
     assert "No correction is made for there being 6 claims" in page
     assert "- again: `hebblab paper fake-2020`\n" in page
@@ -20,8 +20,19 @@ def test_the_page_names_data_claims_reasons_and_how_it_was_made(whole):
 def test_what_was_left_out_is_named_and_so_is_the_command_that_leaves_it_out(fake):
     page = fake.run(cells=["ours"], layers=["L2"], seeds=[1, 3]).to_markdown()
     assert '- again: `hebblab paper fake-2020 --cells "ours" --layers L2 --seeds 1,3`' in page
-    assert "- ours, L1: it was not chosen" in page
-    assert "- theirs, L1, L2: it was not chosen" in page
+    assert "- ours · L1: it was not chosen" in page
+    assert "- theirs; refused: it was not chosen" in page
+
+
+def test_what_was_run_stands_before_what_was_not(fake):
+    page = fake.run(cells=["theirs"]).to_markdown()
+    _, claims, numbers, *_ = page.split("\n## ")
+    words = [line.split("|")[2].strip() for line in claims.splitlines() if line.startswith("| ")]
+    assert set(words) > {"**not run**"}
+    assert words[1:] == sorted(words[1:], key=lambda word: word == "**not run**")
+    ours = [line.split("|")[4].strip() for line in numbers.splitlines() if line.startswith("| ")]
+    gaps = [text.startswith("not run") for text in ours[2:]]
+    assert any(gaps) and gaps == sorted(gaps)
 
 
 def test_claims_of_ours_stand_apart_and_are_neither_reproduced_nor_not(fake):
