@@ -85,9 +85,14 @@ def paired_p_value(a: Sequence[float], b: Sequence[float]) -> float:
 def verdict(low: float, high: float, n: int) -> str:
     """Return "better", "worse" or "cannot tell at n = …" for the interval of a difference.
 
+    Raises:
+        InvalidValue: Ends that are no numbers, or no whole number of runs.
+
     >>> verdict(0.01, 0.03, 5), verdict(-0.01, 0.03, 5)
     ('better', 'cannot tell at n = 5')
     """
+    low, high = listed("The ends of an interval", (low, high))
+    n = whole("n", n)
     if low > 0:
         return "better"
     return "worse" if high < 0 else f"cannot tell at n = {n}"

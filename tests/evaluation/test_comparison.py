@@ -72,6 +72,12 @@ def test_quantiles_refuse_what_has_none(probability, freedom):
         student_quantile(probability, freedom)
 
 
+@pytest.mark.parametrize("numbers", [("a", 0.1, 3), (0.1, None, 3), (0.1, 0.2, "3")])
+def test_a_verdict_refuses_what_is_no_interval(numbers):
+    with pytest.raises(InvalidValue, match="must be"):
+        verdict(*numbers)
+
+
 def test_pairing_takes_away_what_runs_have_in_common():
     other = [value - 0.01 - 0.001 * place for place, value in enumerate(RUNS)]
     mean, low, high = paired_difference(RUNS, other)

@@ -1,13 +1,14 @@
 """What came of a paper: our numbers beside the published ones, a word for every claim."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hebblab.errors import DataUnavailable
+from hebblab.errors import DataUnavailable, InvalidValue, shown
 from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.intervals import summary
 from hebblab.experiments.papers.judging import judged
@@ -204,8 +205,11 @@ class PaperResult:
         """Write the page as NAME.md into a folder and return its path.
 
         Raises:
+            InvalidValue: The folder is no path.
             DataUnavailable: It cannot be written.
         """
+        if not isinstance(folder, str | os.PathLike):
+            raise InvalidValue(f"folder is the path of a folder, not {shown(folder)}.")
         path = Path(folder) / f"{self.paper.name}.md"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import math
 import pytest
 from scipy import stats
 
+from hebblab.errors import InvalidValue
 from hebblab.experiments.papers.claims import ordered
 from hebblab.experiments.papers.intervals import summary
 from hebblab.experiments.papers.paper import Cell, Claim
@@ -112,3 +113,9 @@ def test_runs_that_are_all_alike_are_one_run():
     bare = summary([{"value": 100.0}] * 3, "units converged, %")
     assert math.isnan(bare["low"])
     assert bare["interval"] == ""
+
+
+@pytest.mark.parametrize("folder", [3, None, b"there"])
+def test_a_page_is_written_into_a_folder_only(whole, folder):
+    with pytest.raises(InvalidValue, match="path of a folder"):
+        whole.write(folder)
