@@ -117,7 +117,7 @@ def drawn_anew(network: M, generator: torch.Generator, copied: bool = True) -> M
         module._forward_pre_hooks.clear()
         if isinstance(module, RePU):
             module.n = min(module.n, 1.0)
-            module.thresholds = None  # learnt by the rules
+            module.thresholds = module.lateral = None  # learnt by the rules
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_parameters()
         for name, child in module.named_children():

@@ -107,7 +107,7 @@ class Extractor:
                 _draw(self._modules[place], redraw[name], generator)
             for module in self._modules.modules():
                 if isinstance(module, RePU):
-                    module.thresholds = None
+                    module.thresholds = module.lateral = None
         try:
             largest, self.shape = self._measure(training.spread(1))
         except RuntimeError as error:

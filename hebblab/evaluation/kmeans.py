@@ -133,7 +133,7 @@ class Triangle(nn.Module):
         self._to_centres.weight = nn.Parameter(weight, requires_grad=False)
         self._lengths: nn.Module | None = None
         if isinstance(layer, nn.Conv2d):
-            whitened = isinstance(layer, PatchConv2d) and layer.matrix is not None
+            whitened = isinstance(layer, PatchConv2d) and layer.sees_otherwise
             self._lengths = copy.deepcopy(self._to_centres)
             own = torch.eye(centres.shape[1]) if whitened else torch.ones(1, centres.shape[1])
             own = own.view(-1, *layer.weight.shape[1:]).to(layer.weight)

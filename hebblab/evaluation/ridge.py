@@ -10,11 +10,13 @@ from hebblab.errors import InvalidValue
 from hebblab.evaluation import checks
 from hebblab.evaluation.readout import Readout
 from hebblab.evaluation.standard import NOT_FINITE, Standard, near
+from hebblab.rules import products
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 _ROWS = 4096  # of one product
-_BLOCK = 256  # columns of one product, at the most: what lies below these blocks is left out
+_LEAST, _BLOCK = 128, 256  # columns of one product: what lies below these blocks is left out
 _EXACT = 4096  # features up to which equations are solved in float64
+_TOGETHER = 256  # equations up to which all penalties are solved at once
 _SCORED = 1 << 18  # scores that stay in a core's cache while the best is looked for
 
 
@@ -110,16 +112,20 @@ class Moments:
             InvalidValue: A feature is not finite; nothing is added.
         """
         width, classes = len(self.near), len(self.counts)
-        size, block = min(len(features), _ROWS), min(_BLOCK, -(-width // 2))
-        ready = features.new_empty(size, width + classes)
+        size, block = min(len(features), _ROWS), min(_BLOCK, max(_LEAST, -(-width // 2)))
+        # Lines are features, as a product over samples is quickest between lines.
+        ready = features.new_empty((width + classes) * size)
+        product = features.new_empty(block * (width + classes))
         found = torch.zeros_like(self._squares)
         for rows, own in zip(torch.split(features, size), torch.split(labels, size), strict=True):
-            part = ready[: len(rows)]
-            torch.sub(rows, self.near, out=part[:, :width])
-            part[:, width:].zero_().scatter_(1, own[:, None], 1.0)
+            part = ready[: (width + classes) * len(rows)].view(width + classes, len(rows))
+            part[:width].copy_(rows.T).sub_(self.near[:, None])
+            part[width:].zero_().scatter_(0, own[None], 1.0)
             for first in range(0, width, block):
                 last = min(first + block, width)
-                found[first:last, first:] += part[:, first:last].T @ part[:, first:]
+                high, wide = last - first, width + classes - first
+                out = product[: high * wide].view(high, wide)
+                found[first:last, first:] += products.times(part[first:last], part[first:], out)
         if not bool(torch.isfinite(found[:, width:].sum())):
             raise InvalidValue(NOT_FINITE)
         self._squares += found
@@ -153,7 +159,7 @@ class Moments:
             InvalidValue: By default, as for `standard`.
         """
         standard = self.standard if standard is None else standard
-        width, classes = len(self.near), len(self.counts)
+        width = len(self.near)
         samples, scale = self.samples, standard.scale.double()
         mean, share = self._sums.sum(dim=1) / samples, self.counts.double() / samples
         dtype = torch.float64 if width <= _EXACT else torch.float32
@@ -162,11 +168,7 @@ class Moments:
         covariance = covariance.add_(covariance.triu(1).T).to(dtype)
         wanted = torch.addr(self._sums, mean, share, beta=1 / samples, alpha=-1)
         wanted = wanted.mul_(scale[:, None]).to(dtype)
-        diagonal = covariance.diagonal().clone()
-        weights = wanted.new_empty(len(penalties), classes, width)
-        for place, penalty in enumerate(penalties):
-            factor = _factor(covariance, diagonal, penalty)
-            weights[place] = torch.cholesky_solve(wanted, factor).T
+        weights = _solved(covariance, wanted, penalties).mT
         bias = share - weights.double() @ ((self.near + mean - standard.mean) * scale)
         return RidgePath(tuple(penalties), weights.float(), bias.float(), standard)
 
@@ -199,14 +201,35 @@ def solve_few(
     truth.scatter_(1, labels[:, None], 1.0)
     share = truth.mean(dim=0)
     kernel = (rows @ rows.T).double()
-    diagonal = kernel.diagonal().clone()
-    found = []
-    for penalty in penalties:
-        factor = _factor(kernel, diagonal, samples * penalty)
-        found.append(torch.cholesky_solve(truth - share, factor).T.float() @ rows)
-    weights = torch.stack(found)
+    given = [samples * penalty for penalty in penalties]
+    weights = _solved(kernel, truth - share, given).mT.float() @ rows
     bias = share.float() - weights @ mean
     return RidgePath(tuple(penalties), weights, bias, standard)
+
+
+def _solved(matrix: Tensor, wanted: Tensor, penalties: Sequence[float]) -> Tensor:
+    """Return what solves (matrix + λ) Z = wanted for each λ, (penalties, rows, columns).
+
+    Args:
+        matrix: (rows, rows), its diagonal changed in place.
+        wanted: (rows, columns).
+        penalties: λ.
+    """
+    diagonal = matrix.diagonal().clone()
+    if len(matrix) <= _TOGETHER:
+        # The calls cost as much as what they do, where matrices are small.
+        each = diagonal + diagonal.new_tensor(penalties)[:, None]
+        many = matrix.expand(len(penalties), -1, -1).clone()
+        many.diagonal(dim1=1, dim2=2).copy_(each)
+        factors, failed = torch.linalg.cholesky_ex(many)
+        if not bool(failed.any()):
+            together: Tensor = torch.cholesky_solve(wanted, factors)
+            return together
+    found = wanted.new_empty(len(penalties), *wanted.shape)
+    for place, penalty in enumerate(penalties):
+        factor = _factor(matrix, diagonal, penalty)
+        found[place] = torch.cholesky_solve(wanted, factor)
+    return found
 
 
 def _factor(matrix: Tensor, diagonal: Tensor, penalty: float) -> Tensor:
