@@ -119,8 +119,8 @@ def _show(result: "PaperResult") -> None:
             )
         )
     cards.table(rows, ("", "layer", "measure", "ours (95 %)", "runs", "published"))
-    for text, word, why in result.claims:
-        cards.paragraph(f"{word}. {text} {why}")
+    for claim, (text, word, why) in zip(result.paper.claims, result.claims, strict=True):
+        cards.paragraph(f"{pages.called(claim, word)}. {text} {why}")
 
 
 def _split(text: str, by: str) -> list[str]:

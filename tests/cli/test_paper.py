@@ -33,6 +33,11 @@ def paper(measuring=measure):
         measure=measuring,
         claims=(
             Claim("It is above.", claims.ordered(MEASURE, ("ours", "L1"), ("raw pixels", "L1"))),
+            Claim(
+                "So it is later.",
+                claims.ordered(MEASURE, ("ours", "L3"), ("raw pixels", "L3")),
+                ours=True,
+            ),
         ),
     )
 
@@ -60,7 +65,9 @@ def test_it_says_the_cost_first_and_runs(command, fake, tmp_path):
     done = command("paper", "fake-2020", "--dir", str(tmp_path))
     assert done.exit_code == 0
     assert done.stderr.index("This machine takes") < done.stderr.index("fake-2020")
-    assert "ordering reproduced. It is above." in " ".join(done.stdout.split())
+    told = " ".join(done.stdout.split())
+    assert "ordering reproduced. It is above." in told
+    assert "holds. So it is later." in told
     assert len(list((tmp_path / "fake-2020").glob("*.json"))) == 18
     assert (tmp_path / "fake-2020.md").read_text(encoding="utf-8").startswith("# A fake")
     again = command("paper", "fake-2020", "--dir", str(tmp_path))

@@ -51,16 +51,20 @@ def _claims(result: PaperResult) -> str:
     """Return the paper's own claims, those of ours, and how all of them are judged."""
     judged = list(zip(result.paper.claims, result.claims, strict=True))
     judged.sort(key=lambda one: one[1][1] == NOT_RUN)
-    theirs = [(text, f"**{word}**", why) for one, (text, word, why) in judged if not one.ours]
-    ours = [
-        (text, f"**{_HELD.get(word, word)}**", why) for one, (text, word, why) in judged if one.ours
-    ]
+    rows = [(one, (text, f"**{called(one, word)}**", why)) for one, (text, word, why) in judged]
+    theirs = [row for one, row in rows if not one.ours]
+    ours = [row for one, row in rows if one.ours]
     parts = [
         grid(("claim of the paper", "here", "why"), theirs) if theirs else "",
         grid(("control or claim of ours", "here", "why"), ours) if ours else "",
         _correction(result.paper.claims),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def called(claim: Claim, word: str) -> str:
+    """Return what a verdict is called: what nobody published cannot be reproduced, but holds."""
+    return _HELD.get(word, word) if claim.ours else word
 
 
 _HELD = {REPRODUCED: "holds", ORDERING: "holds", NOT_REPRODUCED: "not shown"}

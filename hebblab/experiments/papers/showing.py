@@ -76,16 +76,18 @@ def section(result: PaperResult, name: str) -> Text:
 
 
 def judged(result: PaperResult, beginning: str) -> Text:
-    """Return one claim, by the words it begins with: its text, one of the four words, and why.
+    """Return one claim, by the words it begins with: its text, what became of it, and why.
 
     Raises:
         UnknownName: No claim begins so, or several do.
     """
-    found = [one for one in result.claims if one[0].startswith(beginning)]
+    claims = list(zip(result.paper.claims, result.claims, strict=True))
+    found = [one for one in claims if one[0].text.startswith(beginning)]
     if len(found) != 1 or not beginning:
-        raise unknown("claim, by how it begins", beginning, [text for text, *_ in result.claims])
-    text, word, why = found[0]
-    return Text(f"> {text}\n\n**{word}** · {result.source.title} · {why}")
+        raise unknown("claim, by how it begins", beginning, [one.text for one, _ in claims])
+    claim, (text, word, why) = found[0]
+    told = f"**{pages.called(claim, word)}** · {result.source.title} · {why}"
+    return Text(f"> {text}\n\n{told}")
 
 
 class Bar:
