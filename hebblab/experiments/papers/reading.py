@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from hebblab.data import Dataset, Images, as_floats
 from hebblab.data.images import Inputs
 from hebblab.evaluation import Score
 from hebblab.evaluation.features import Extractor, Inlet, collect
-from hebblab.evaluation.readout import fit_softmax_
+from hebblab.evaluation.readout import Readout, fit_softmax_
 from hebblab.evaluation.ridge import Moments
 from hebblab.experiments.papers.paper import Report
 from hebblab.training import FeaturePath, feature_path
@@ -20,7 +20,6 @@ from hebblab.training import FeaturePath, feature_path
 Pool = Callable[[Tensor], Tensor]
 
 _CPU = torch.device("cpu")
-
 _AT_ONCE = 4 << 20  # values of one chunk's largest map
 HALVINGS = (0.20, 0.35, 0.50, 0.60, 0.70, 0.80, 0.90)  # of the epochs, in SoftHebb's code
 
@@ -124,17 +123,18 @@ def scored(predict: Callable[[Tensor], Tensor], rows: Tensor, labels: Tensor) ->
 
 
 def solved_softmax(
-    model: nn.Sequential | None, layer: str, dataset: Dataset
-) -> tuple[Score, Score]:
+    model: nn.Sequential | None, layer: str, dataset: Dataset, penalties: Sequence[float]
+) -> tuple[Score, Score, float]:
     """Fit softmax regression to its optimum on a layer's features of unit-norm images.
 
     Args:
         model: The network; None reads the images themselves.
         layer: Of the network.
-        dataset: It is fitted on the training images.
+        dataset: It is fitted on the training images; the validation images choose the penalty.
+        penalties: Those to choose from, falling.
 
     Returns:
-        What it gets right of the validation images, and of the test images.
+        What it gets right of the validation images, and of the test images, and the penalty.
     """
     path = FeaturePath("", nn.Sequential(nn.Identity()), {})
     if model is not None:
@@ -142,10 +142,8 @@ def solved_softmax(
     training = _unit_norm(dataset.train)
     extractor = Extractor(path, training, device=_CPU)
     found = collect(extractor.all(training, _quiet), len(training), extractor.width, _CPU)
-    readout = fit_softmax_(found, training.labels, len(dataset.classes))
-    del found
 
-    def score(images: Inputs) -> Score:
+    def score(readout: Readout, images: Inputs) -> Score:
         inlet = _unit_norm(images)
         right, first = 0, 0
         for chunk in extractor.all(inlet, _quiet):
@@ -153,7 +151,15 @@ def solved_softmax(
             first += len(chunk)
         return Score.of(right, first)
 
-    return score(dataset.validation), score(dataset.test)
+    tried: list[tuple[Score, Readout]] = []
+    for penalty in penalties:
+        start = tried[-1][1] if tried else None
+        classes = len(dataset.classes)
+        readout = fit_softmax_(found.clone(), training.labels, classes, penalty, start=start)
+        tried.append((score(readout, dataset.validation), readout))
+    # Among equals the first, which is the strongest.
+    chosen, readout = max(tried, key=lambda one: one[0])
+    return chosen, score(readout, dataset.test), readout.penalty
 
 
 def _unit_norm(images: Inputs) -> Inlet:

@@ -1,5 +1,6 @@
 """Readouts of the experiments: ridge, dropout's halves, batches in order."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -39,3 +40,15 @@ def test_in_order_batches_drop_nothing(digits):
     sizes = [len(labels) for _, labels in batches]
     assert sizes == [300, 300, 300, 100]
     assert len(batches) == 4
+
+
+def test_validation_images_choose_the_penalty_and_test_images_nothing(digits):
+    labels = digits.test.labels
+    shuffled = dataclasses.replace(digits, test=dataclasses.replace(digits.test, labels=labels * 0))
+    penalties = (30.0, 1e-2, 1e-6)
+    scores = {one: reading.solved_softmax(None, "", digits, (one,))[0] for one in penalties}
+    validation, test, penalty = reading.solved_softmax(None, "", digits, penalties)
+    assert penalty == max(penalties, key=scores.__getitem__)
+    assert validation == pytest.approx(scores[penalty], abs=0.002)
+    assert test > 0.8
+    assert reading.solved_softmax(None, "", shuffled, penalties)[2] == penalty
