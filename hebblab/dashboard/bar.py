@@ -9,6 +9,7 @@ from .parts import Check, Part, flag, one_of, words
 CHOICES = ("preset", "rule", "data", "network")
 BUTTONS = ("start", "pause", "step", "restart", "new-seed", "stop", "probe")
 SAVES = ("history", "weights")
+SHEETS = ("lab.css", "parts.css", "bar.css", "controls.css", "weights.css", "dialog.css")
 
 
 class Bar(Part):
@@ -29,7 +30,7 @@ class Bar(Part):
          "notice": str,                             # a sentence in the status line, or ""
          "idle": bool,                              # the next key or click is reported at once
          "guard": bool,                             # the page asks before it is left
-         "back": "mnist-krotov, step 560",          # what "back to ..." leads to, or ""
+         "back": "mnist-krotov · step 560",          # what "back to ..." leads to, or ""
          "error": {"sentence": str, "advice": str, "traceback": str} or None}
 
     An option is a text, or `{"value": str, "label": str, "title": str}`.
@@ -58,7 +59,7 @@ class Bar(Part):
         "status.js",
         "bar.js",
     )
-    _css = css("lab.css", "parts.css")
+    _css = css(*SHEETS)
     name = "bar"
     events: ClassVar[Mapping[str, Mapping[str, Check]]] = {
         "visibility": {"hidden": flag},

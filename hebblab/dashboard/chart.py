@@ -45,8 +45,8 @@ class Chart(Part):
     """
 
     name = "chart"
-    _esm = esm("dom.js", "part.js", "plotly.js", "labels.js", "tool.js", "chart.js")
-    _css = css("chart.css")
+    _esm = esm("dom.js", "part.js", "plotly.js", "labels.js", "spec.js", "tool.js", "chart.js")
+    _css = css("chart-head.css", "chart.css")
     events: ClassVar = {
         "drawn": {"id": whole},
         "plotly": {},

@@ -53,6 +53,7 @@ class Desk:
         self._clock = clock
         self._charts_at = 0.0
         self._bar_at = self._study_at = 0.0
+        self._bar_shown: dict[str, Any] = {}
         self._inbox: deque[tuple[str, Event]] = deque()
         self._woken = threading.Condition()
         self._closing = False
@@ -75,7 +76,7 @@ class Desk:
             history=session.history,
             marks=[(mark.step, mark.text) for mark in session.marks],
             reading=session.reading(layer),
-            probes=hands.probes.points(layer, session.values(layer).get("n")),
+            probes=hands.probes.points(session, layer),
             probe_status=hands.probes.status(),
             window=hands.window,
             layer=layer,
@@ -146,17 +147,22 @@ class Desk:
         try:
             act()
         except HebblabError as error:
-            self._hands.error = {"sentence": str(error), "advice": "", "traceback": ""}
-            self._show_all()
+            self._say({"sentence": str(error), "advice": "", "traceback": ""}, self._show_all)
         except Exception as error:
             import traceback
 
-            self._hands.error = {
-                "sentence": f"The dashboard stumbled: {type(error).__name__}: {error}",
-                "advice": "The run goes on. Reload the page if something looks stuck.",
-                "traceback": traceback.format_exc(),
-            }
-            self.parts.bar.show(self._bar())
+            sentence = f"The dashboard stumbled: {type(error).__name__}: {error}"
+            advice = "The run goes on. Reload the page if something looks stuck."
+            found = {"sentence": sentence, "advice": advice, "traceback": traceback.format_exc()}
+            self._say(found, lambda: self.parts.bar.show(self._bar()))
+
+    def _say(self, error: dict[str, str], show: Callable[[], object]) -> None:
+        self._hands.error = error
+        try:
+            show()
+        except Exception:
+            # What cannot be drawn must not silence the page: the pane stands over what is there.
+            self.parts.bar.show(self._bar_shown | {"error": error})
 
     def _lively(self) -> bool:
         hands = self._hands
@@ -236,7 +242,7 @@ class Desk:
 
     def _bar(self) -> dict[str, Any]:
         hands, session = self._hands, self.session
-        return views.bar(
+        self._bar_shown = views.bar(
             session,
             {
                 "preset": hands.runs.preset,
@@ -249,6 +255,7 @@ class Desk:
                 "probing": hands.probes.running,
             },
         )
+        return self._bar_shown
 
     def _controls(self) -> dict[str, Any]:
         hands = self._hands

@@ -8,11 +8,15 @@ from hebblab.live import Probing, Session
 
 from .panels import ProbePoint
 
+# What is read of a layer moves with these at once, and no weight does.
+_FORWARD = ("n", "triangle", "input_norm", "patch_norm", "zca", "nonnegative")
+_Form = tuple[Value | None, ...]
+
 
 @dataclass(frozen=True)
 class _Taken:
     layer: str
-    n: Value | None
+    form: _Form
     point: ProbePoint
 
 
@@ -21,7 +25,7 @@ class Probes:
 
     def __init__(self) -> None:
         self._taken: list[_Taken] = []
-        self._under_way: tuple[Probing, str, Value | None] | None = None
+        self._under_way: tuple[Probing, str, _Form] | None = None
 
     @property
     def running(self) -> bool:
@@ -30,7 +34,7 @@ class Probes:
 
     def start(self, session: Session, layer: str) -> None:
         """Press Probe."""
-        self._under_way = (session.probe(layer), layer, session.values(layer).get("n"))
+        self._under_way = (session.probe(layer), layer, _form(session, layer))
 
     def cancel(self) -> None:
         """End the one under way, without a result."""
@@ -56,7 +60,7 @@ class Probes:
         """
         if self._under_way is None or not self._under_way[0].done():
             return False
-        probing, layer, n = self._under_way
+        probing, layer, form = self._under_way
         self._under_way = None
         try:
             result = probing.result()
@@ -73,9 +77,16 @@ class Probes:
             n=score.n,
             split=result.split,
         )
-        self._taken.append(_Taken(layer, n, point))
+        self._taken.append(_Taken(layer, form, point))
         return True
 
-    def points(self, layer: str, n: Value | None) -> list[ProbePoint]:
-        """Return a layer's probes; those taken at another exponent than `n` are stale."""
-        return [replace(one.point, stale=one.n != n) for one in self._taken if one.layer == layer]
+    def points(self, session: Session, layer: str) -> list[ProbePoint]:
+        """Return a layer's probes; those of which the layer is now read otherwise are stale."""
+        form = _form(session, layer)
+        own = [one for one in self._taken if one.layer == layer]
+        return [replace(one.point, stale=one.form != form) for one in own]
+
+
+def _form(session: Session, layer: str) -> _Form:
+    values = session.values(layer)
+    return tuple(values.get(name) for name in _FORWARD)

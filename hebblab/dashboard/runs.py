@@ -56,7 +56,7 @@ class Runs:
         if self._before is None:
             return ""
         old = self._before.session
-        return f"{self._before.preset or old.recipe.network}, step {old.steps:,}"
+        return f"{self._before.preset or old.recipe.network} · step {old.steps:,}"
 
     def choose(self, what: str, name: str) -> None:
         """Make a new run, ready, of a chosen preset, rule, data set or network.

@@ -23,6 +23,7 @@ _SPEED_WORDS = {
     "full": "as fast as it goes",
 }
 _LOG = 50
+_ENDED = {"finished": "is finished", "failed": "has failed", "stopped": "was stopped"}
 
 
 def bar(session: Session, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,22 +78,22 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
     symbols = [knob.symbol for knob in knobs.values()]
     points = session.recipe.data in worlds.available()
     world = worlds.get(session.recipe.data).declared() if points else {}
-    over = session.state in ("finished", "failed", "stopped")
-    reason = f"The run is {session.state}." if over else ""
+    over = session.state in _ENDED
+    ended = f"This run {_ENDED[session.state]}. Restart, and its knobs turn again." if over else ""
     idle = rule.idle()
     cooler = "temperature" not in knobs and rule.name == "krotov-hopfield"
     return {
         "title": rule.title,
         "about": about(rule, knobs),
         "equation": mathml(rule.equation, symbols),
-        "words": rule.in_words(),
+        "words": ended or rule.in_words(),
         "knobs": [
             knob_view(
                 knob,
                 values[name],
                 group=group,
                 disabled=over or not knob.live or name in idle,
-                reason=reason or (idle.get(name, "") if knob.live else _fixed(knob, values[name])),
+                reason=idle.get(name, "") if knob.live else _fixed(knob, values[name]),
             )
             for name, (knob, group) in grouped(knobs, world, idle).items()
         ],

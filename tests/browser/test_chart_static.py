@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from hebblab.dashboard import plotlyjs
+from hebblab.dashboard.bar import SHEETS
 from hebblab.dashboard.chart import Chart
 from hebblab.dashboard.esm import css, esm
 from hebblab.dashboard.evaluation import PLOTS
@@ -89,7 +90,7 @@ def opened(browser):
     page = context.new_page()
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
-    page.set_content(HOST.format(css=css("lab.css", "parts.css", "chart.css")))
+    page.set_content(HOST.format(css=css(*SHEETS, "chart-head.css", "chart.css")))
     page.evaluate(f"() => {{ {STUB} }}")
     yield page
     context.close()
@@ -120,7 +121,7 @@ def served(voila):
     assert voila.faults == []
 
 
-MODULE = esm("dom.js", "part.js", "plotly.js", "labels.js", "tool.js", "chart.js")
+MODULE = esm("dom.js", "part.js", "plotly.js", "labels.js", "spec.js", "tool.js", "chart.js")
 
 
 def view(panel, story=STORY):
@@ -496,3 +497,82 @@ def test_a_measurement_is_begun_ended_and_followed_at_its_chart(served):
         ("cancel", "labels"),
     ]
     chart.close()
+
+
+PLACES = """(i) => {
+  const plot = charts[i].plot();
+  const box = (e) => { const { left, right, top, bottom } = e.getBoundingClientRect();
+    return { text: e.textContent, left, right, top: top + 2, bottom: bottom - 2 }; };
+  const all = (name) => [...plot.querySelectorAll(name)].map(box);
+  const points = plot.querySelectorAll('.scatterlayer .points path');
+  return {
+    labels: all('.annotation-text'),
+    points: [...points].filter((p) => getComputedStyle(p).opacity !== '0').map(box),
+    name: all('.ytitle'), numbers: all('.ytick text'), ends: all('.xtick text'),
+    from: plot._fullLayout._size.l, card: box(plot),
+  };
+}"""
+
+
+def placed(page, panel, story, width, height):
+    chart = add(page, panel, story, width, height)
+    draw(page, chart, panel.spec(story))
+    wait_drawn(page, chart)
+    return page.evaluate(PLACES, chart)
+
+
+def meet(a, b):
+    across = a["left"] < b["right"] and b["left"] < a["right"]
+    return across and a["top"] < b["bottom"] and b["top"] < a["bottom"]
+
+
+@pytest.mark.parametrize("size", [(438, 145), (464, 170), (512, 200)])
+def test_edits_near_one_another_and_near_a_probe_keep_clear_of_both(served, size):
+    marks = [(254, "Δ 0.80"), (722, "Δ 0"), (3483, "Δ 0.40"), (3496, "k 3"), (3506, "η 0.05")]
+    probes = [ProbePoint(360, 0.928, 0.91, 0.942, raw=0.894, random=0.852)]
+    probes.append(replace(probes[0], step=3600, accuracy=0.931))
+    for step in (3600, 13_000):
+        story = replace(STORY, marks=marks, probes=probes, step=step)
+        found = placed(served, Accuracy(), story, *size)
+        labels = found["labels"]
+        assert len(labels) >= 4
+        assert not [(a, b) for i, a in enumerate(labels) for b in labels[:i] if meet(a, b)]
+        assert not [(a, b) for a in labels for b in found["points"] if meet(a, b)]
+
+
+def test_in_a_low_chart_names_stand_in_the_order_of_their_curves(served):
+    names = {"converged": "converged", "never": "never win"}
+    for share in (0.75, 0.2, 1.0):
+        story = replace(STORY, history=STORY.history | {"convergence": [share] * len(STEPS)})
+        found = placed(served, Convergence(), story, 540, 100)["labels"]
+        at = {k: next(b["top"] for b in found if v in b["text"]) for k, v in names.items()}
+        assert at["converged"] < at["never"]
+
+
+@pytest.mark.parametrize("height", [100, 130, 165])
+def test_charts_of_a_column_begin_on_one_line_and_so_do_their_names(served, height):
+    found = [placed(served, panel(), STORY, 464, height) for panel in PANELS]
+    assert len({one["from"] for one in found}) == 1
+    edges = {round(one["name"][0]["left"] - one["card"]["left"]) for one in found if one["name"]}
+    assert len(edges) <= 1
+    for one in found:
+        assert not [n for n in one["numbers"] for name in one["name"] if meet(n, name)]
+
+
+def test_a_result_without_room_loses_whole_pieces(served):
+    for width in (464, 300, 220):
+        chart = add(served, Accuracy(), STORY, width, 170)
+        served.evaluate("([i, v]) => charts[i].show(v)", [chart, view(Accuracy())])
+        shown = served.evaluate(
+            """(i) => {
+              const box = charts[i].card.querySelector('.hebblab-probe-result');
+              const edge = box.getBoundingClientRect();
+              return [...box.children].map((piece) => {
+                const { top, right } = piece.getBoundingClientRect();
+                return top > edge.bottom - 3 ? 'out' : right <= edge.right + 1 ? 'in' : 'cut';
+              });
+            }""",
+            chart,
+        )
+        assert shown[0] == "in" and "cut" not in shown
+        assert (shown == ["in"] * 3) is (width == 464)

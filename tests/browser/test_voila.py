@@ -72,7 +72,7 @@ def test_the_page_opens_with_noise_and_one_sentence(opened):
     assert sentence.is_visible()
     assert opened.page.evaluate("ink().colours") > 100
     assert (opened.text("state"), opened.text("steps")) == ("ready", "0")
-    assert opened.text("link") == "connected"
+    opened.until_text("link", "connected")
     assert opened.part("equation").locator("math").count() >= 1
     assert opened.text("error") == opened.text("refusal") == opened.text("effect") == ""
 
@@ -439,7 +439,7 @@ def test_another_rule_or_network_is_a_new_run_and_back_leads_back(lab):
     lab.until("!part('knob-delta') && part('knob-learning-rate')")
     back = lab.page.locator(".hl-back:visible")
     back.wait_for()
-    held = int(re.fullmatch(r"back to mnist-krotov, step (\d+)", back.inner_text())[1])
+    held = int(re.fullmatch(r"back to mnist-krotov · step (\d+)", back.inner_text())[1])
     assert held >= 10
     noise = lab.ink()
     lab.press("step")

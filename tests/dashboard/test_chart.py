@@ -170,7 +170,7 @@ def test_any_thread_may_draw_and_the_newest_arrives(chart):
 
 
 def test_the_colours_are_the_same_in_python_page_and_style_sheet():
-    script, sheet = read("chart.js"), read("lab.css")
+    script, sheet = read("spec.js"), read("lab.css")
     for name, value in LIGHT.items():
         assert f'{name}: "{value}"' in script
         assert f"--hebblab-{name}: {value};" in sheet

@@ -346,7 +346,7 @@ def test_a_choice_makes_a_new_run_and_back_returns(room, until):
     until(lambda: one.bar["choices"]["rule"]["value"] == "oja", "the other rule")
     second = one.session
     assert (second.state, second.steps, one.first.state) == ("ready", 0, "paused")
-    assert one.bar["back"] == f"mnist-krotov, step {one.first.steps}"
+    assert one.bar["back"] == f"mnist-krotov · step {one.first.steps}"
     until(lambda: "delta" not in {knob["name"] for knob in one.controls["knobs"]}, "its knobs")
     assert one.controls["edits"] == []
     one.runs()
@@ -416,7 +416,8 @@ def test_another_layer_is_read_and_shown_while_the_run_goes_on(room, until, deep
     one.turn("learning_rate", 0.02)
     until(lambda: one.session.values("conv2")["learning_rate"] == 0.02, "an edit of it")
     assert one.session.values("conv1")["learning_rate"] != 0.02
-    until(lambda: one.controls["edits"][0]["step"].endswith("· conv2"), "an entry that says so")
+    until(lambda: one.controls["edits"], "an entry")
+    assert one.controls["edits"][0]["step"].endswith("· conv2")
     assert one.session.state == "running"
 
 
@@ -600,8 +601,10 @@ def test_a_run_that_fails_is_said_and_restart_begins_anew(room, until):
     assert "step" in one.error()
     assert "Traceback" in one.bar["error"]["traceback"]
     until(lambda: all(knob["disabled"] for knob in one.controls["knobs"]), "that no knob acts")
+    assert one.controls["words"] == "This run has failed. Restart, and its knobs turn again."
     one.press("restart")
     until(lambda: one.bar["state"] == "ready" and one.bar["error"] is None, "a fresh start")
+    assert "failed" not in one.controls["words"]
 
 
 def test_a_probe_is_cancelled_or_taken_and_shown(room, until):
@@ -620,8 +623,12 @@ def test_a_probe_is_cancelled_or_taken_and_shown(room, until):
     until(lambda: "random features" in accuracy.view["header"]["text"], "its words")
     (point,) = one.desk.story().probes
     assert 0.5 < point.accuracy < 1
-    one.turn("n", 2)
-    until(lambda: one.desk.story().probes[0].stale, "that it is overtaken")
+    for name, other in (("n", 2), ("triangle", True)):
+        old = one.session.values()[name]
+        one.turn(name, other)
+        until(lambda: one.desk.story().probes[0].stale, "that it is overtaken")
+        one.turn(name, old)
+        until(lambda: not one.desk.story().probes[0].stale, "that it holds again")
 
 
 def test_what_was_learned_is_sent_as_bytes(room, sent, until):
@@ -635,6 +642,23 @@ def test_what_was_learned_is_sent_as_bytes(room, sent, until):
     assert table.startswith(b"step,")
     assert weights["name"] == "mnist-krotov-step-30.safetensors"
     assert load(tensors)["hidden.weight"].shape == (100, 784)
+
+
+def test_what_cannot_even_be_said_in_full_is_said_and_ends_nothing(room, until, monkeypatch):
+    one = room()
+    one.hello()
+    until(lambda: one.bar.get("state") == "ready", "the page")
+
+    def broken(*_):
+        raise AttributeError("nothing of that name")
+
+    monkeypatch.setattr("hebblab.dashboard.views.bar", broken)
+    one.press("step")
+    assert "nothing of that name" in one.error()
+    assert one.bar["choices"]
+    monkeypatch.undo()
+    one.press("step")
+    until(lambda: one.bar["steps"] == 2, "that it listens")
 
 
 def test_a_stumble_is_said_and_ends_nothing(room, until, monkeypatch):

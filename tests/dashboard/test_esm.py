@@ -4,7 +4,7 @@ from importlib.resources import files
 import pytest
 
 from hebblab.dashboard import esm as joining
-from hebblab.dashboard.bar import Bar
+from hebblab.dashboard.bar import SHEETS, Bar
 from hebblab.dashboard.controls import Controls
 from hebblab.dashboard.esm import css, esm
 from hebblab.dashboard.weights import Weights
@@ -71,6 +71,6 @@ def test_texts_reach_the_page_as_texts_only():
 
 
 def test_styles_ask_nothing_from_elsewhere():
-    joined = css("lab.css", "parts.css")
+    joined = css(*SHEETS)
     assert "@import" not in joined
     assert "url(" not in joined

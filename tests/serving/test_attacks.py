@@ -1,5 +1,6 @@
 """Each attack is done for real, while a bystander's page goes on being served."""
 
+import json
 import struct
 import threading
 import time
@@ -303,3 +304,72 @@ def test_without_its_guard_a_server_stands_still(start):
     socket.send_binary(struct.pack("<Q", 5_000_000))
     assert slowest_answer(unguarded, 1.5) > max(0.3, 5 * usual)
     visitor.hang_up()
+
+
+CHANNELS = [
+    *(("shell", kind) for kind in ("comm_msg", "comm_close", "comm_open")),
+    *(("control", "comm_msg"), ("stdin", "input_reply"), ("", "comm_msg")),
+]
+DEEP = b'{"comm_id": "x", "data": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+SENSELESS = [
+    b"null",
+    b"[]",
+    b'"text"',
+    b"{}",
+    b'{"comm_id": null, "data": null}',
+    b'{"comm_id": ["x"], "data": {"method": "update"}}',
+    b'{"comm_id": "\\ud800", "data": {"method": "custom", "content": "\\ud800"}}',
+    b'{"comm_id": "gone", "data": {"method": "update", "state": {"a": 1e400}}}',
+    b'{"comm_id": "gone", "data": ' + b"9" * 6000 + b"}",
+    DEEP,
+]
+
+
+def test_messages_without_sense_to_a_live_or_a_dead_comm_end_at_most_their_socket(
+    lab, bystander, visitor
+):
+    for channel, kind in CHANNELS:
+        socket = visitor.connect()
+        for content in SENSELESS:
+            table = pack_v1([channel.encode(), header_of(kind), b"{}", b"{}", content])
+            try:
+                socket.send_binary(table)
+            except (websocket.WebSocketException, OSError):
+                break
+        socket.close(timeout=0.2)
+    live = {"comm_id": visitor.comm_id, "data": {"method": "update", "state": {"view": DEEP.hex()}}}
+    visitor.socket.send_binary(frame("comm_msg", live))
+    assert slowest_answer(lab, 0.5) < 1.0
+    visitor.asks()
+    bystander.asks()
+    assert len(lab.kernels()) == 2
+
+
+def header_of(kind):
+    return json.dumps({"msg_id": "m", "session": "test", "msg_type": kind}).encode()
+
+
+def test_a_socket_under_a_foreign_host_name_is_refused(lab, bystander):
+    path = f"{lab.base}api/kernels/{bystander.kernel_id}/channels"
+    for host in ("evil.example", f"evil.example:{lab.port}", "127.0.0.1.evil.example", ""):
+        assert lab.upgrade(path, Host=host, Origin=f"http://{host}") in (400, 403), host
+    bystander.asks()
+
+
+def test_frames_in_pieces_and_frames_of_control_end_at_most_their_socket(lab, bystander, visitor):
+    whole = frame("comm_msg", {"comm_id": "x", "data": {}})
+    socket = visitor.connect()
+    for at in range(0, len(whole), 7):
+        first, last = at == 0, at + 7 >= len(whole)
+        kind = websocket.ABNF.OPCODE_BINARY if first else websocket.ABNF.OPCODE_CONT
+        socket.send_frame(websocket.ABNF(int(last), 0, 0, 0, kind, 1, whole[at : at + 7]))
+    for _ in range(200):
+        socket.ping(b"x" * 125)
+    socket.sock.sendall(bytes([0x83, 0x80, 0, 0, 0, 0]))  # an opcode that nobody has
+    socket.close(timeout=1)
+    half = visitor.connect()
+    half.sock.sendall(bytes([0x82, 0xFF]) + struct.pack("!Q", 2**63 - 1) + bytes(40))
+    assert slowest_answer(lab, 0.5) < 1.0
+    half.close(timeout=1)
+    visitor.asks()
+    bystander.asks()

@@ -1,63 +1,11 @@
 // A chart: words from the kernel around a plot that Plotly.js draws when it is seen and changed.
 
-import { h, say } from "./dom.js";
+import { h, say, sayPieces } from "./dom.js";
 import { connect } from "./part.js";
 import { page, receivePlotly, takeTurn, whenPlotly } from "./plotly.js";
 import { placeLabels } from "./labels.js";
+import { coloured, colours, scaled } from "./spec.js";
 import { tool } from "./tool.js";
-
-const LIGHT = {
-  accent: "#0b6e75",
-  warm: "#a9501f",
-  ink: "#1f2428",
-  muted: "#5a636d",
-  line: "#e4e7ea",
-  mark: "#97a1ab",
-  paper: "#ffffff",
-  quiet: "#7d8b99",
-};
-
-// The page's colours as Plotly reads them; CSS may say them in any notation.
-function colours(root) {
-  const probe = document.createElement("span");
-  probe.hidden = true;
-  root.append(probe);
-  const found = {};
-  for (const [name, light] of Object.entries(LIGHT)) {
-    probe.style.color = `var(--hebblab-${name}, ${light})`;
-    const color = getComputedStyle(probe).color;
-    const wide = color.match(/^color\(srgb ([\d.]+) ([\d.]+) ([\d.]+)/);
-    found[name] = wide ? `rgb(${wide.slice(1).map((v) => Math.round(255 * v))})` : color;
-  }
-  probe.remove();
-  return found;
-}
-
-// A copy of a specification in which `change(value, key, owner)` has replaced every leaf.
-function mapped(value, change, key = "", owner = null) {
-  if (Array.isArray(value)) return value.map((v) => mapped(v, change, key, owner));
-  if (value === null || typeof value !== "object") return change(value, key, owner);
-  const copy = {};
-  for (const [k, v] of Object.entries(value)) copy[k] = mapped(v, change, k, value);
-  return copy;
-}
-
-function coloured(spec, palette) {
-  return mapped(spec, (value, key) =>
-    typeof value === "string" && value.startsWith("@") && key.endsWith("color")
-      ? (palette[value.slice(1)] ?? palette.ink)
-      : value,
-  );
-}
-
-const SIZES = new Set(["size", "width", "thickness", "standoff", "yshift", "l", "r", "t", "b"]);
-
-// Sizes follow the page's scale (a projector); the width of a bar is in units of its axis.
-function scaled(spec, scale) {
-  return mapped(spec, (value, key, owner) =>
-    typeof value === "number" && SIZES.has(key) && owner.type !== "bar" ? value * scale : value,
-  );
-}
 
 const context = document.createElement("canvas").getContext("2d");
 
@@ -89,9 +37,7 @@ function build(el, { name, title, waiting, header }) {
   parts.share = header ? null : h("progress", { max: 1, class: "hebblab-chart-share", "aria-label": `Progress: ${title}`, hidden: true });
   const head = h("div", { class: "hebblab-chart-head" }, parts.title, parts.subtitle, parts.working, parts.window, parts.tools);
   if (header) {
-    parts.value = h("b");
-    parts.beside = h("span");
-    parts.result = h("span", { class: "hebblab-probe-result", role: "status" }, parts.value, parts.beside);
+    parts.result = h("span", { class: "hebblab-probe-result", role: "status" });
     parts.status = h("span", { class: "hebblab-chart-status" });
     parts.progress = h("progress", { max: 1, class: "hebblab-chart-progress", "aria-label": "Progress of the probe" });
     parts.cancel = h("button", { type: "button", class: "hebblab-cancel-probe" }, "Cancel");
@@ -117,19 +63,26 @@ function fit(layout, data, { width, height, scale, family }) {
   const measure = textWidth(family);
   Object.assign(layout, { width, height });
   layout.font.family = family;
-  // The name of the y axis needs its own length; the subtitle says it too.
-  if (measure(yaxis.title) > height - margin.t - margin.b - 4) {
-    yaxis.title = { text: "" };
-    margin.l -= 14 * scale;
-  }
+  // The name of the y axis needs its own length; the subtitle says it too. Its place stays free,
+  // so that all charts of a column begin on one line.
+  if (measure(yaxis.title) > height - margin.t - margin.b - 4) yaxis.title = { text: "" };
+  // A number at the end of an axis may reach into the margin; it is never left out.
+  xaxis.ticklabeloverflow = "allow";
   if (layout.hovermode === "x unified") {
     xaxis.unifiedhovertitle = { text: `${xaxis.title.text} %{x:,}` };
   }
   layout.annotations = placeLabels(layout, data, width, height, measure);
 }
 
-// Plotly centres the name of the x axis; here it ends its line, which begins with the words.
-function arrange({ plot, words, foot }, { margin }, place) {
+// Plotly centres the name of the x axis; here it ends its line, which begins with the words. The
+// name of the y axis stands at the edge, however long the numbers beside it are.
+function arrange({ plot, words, foot }, { margin, font }, place) {
+  const upright = plot.querySelector(".ytitle");
+  if (upright) {
+    const y = upright.getAttribute("y");
+    upright.setAttribute("x", font.size);
+    upright.setAttribute("transform", `rotate(-90,${font.size},${y})`);
+  }
   const title = plot.querySelector(".xtitle");
   if (title) {
     title.setAttribute("x", plot.clientWidth - margin.r);
@@ -273,9 +226,7 @@ function chart(model, el, send, listen, atEnd) {
       say(parts.window, shown === "last" ? "show whole run" : "show last 1,000 steps");
       if (!header || !parts.result) return;
       const busy = header.progress !== null;
-      const value = header.text.split(" · ", 1)[0];
-      say(parts.value, value);
-      say(parts.beside, header.text.slice(value.length));
+      sayPieces(parts.result, header.text);
       parts.result.title = header.text;
       say(parts.status, busy ? header.status : "");
       parts.result.hidden = busy;

@@ -36,7 +36,7 @@ function make(el) {
     const card = h("section", { class: "hl-card hl-knob-card", "aria-label": "the rule and its knobs" },
       h("div", { class: "hl-card-head" }, title, about), math, words, layers, plain, h("div", { class: "hl-extra" }, more, attempt), worldTitle, world, probeTitle, probe, refusal);
     const edits = h("section", { class: "hl-card hl-edits", "aria-label": "edits" },
-      h("h2", {}, "Edits"), entries, effect);
+      h("h2", {}, "Edits"), effect, entries);
     el.append(card, edits);
     ending(() => knobs.forEach((one) => one.drop()));
 
@@ -131,7 +131,11 @@ function make(el) {
         entries.replaceChildren(...(view.edits || []).map(({ step, text, note }) =>
           h("li", {}, h("span", { class: "hl-muted" }, step), " ", h("b", {}, text), note ? h("div", { class: "hl-help" }, note) : null)));
       }
-      say(effect, view.effect);
+      // A number and its unit stay in one line.
+      if (effect.textContent !== (view.effect || "")) {
+        const parts = (view.effect || "").split(/([\d.,−]+ %)/);
+        effect.replaceChildren(...parts.map((part, i) => (i % 2 ? h("span", { class: "hl-whole" }, part) : part)));
+      }
     };
 
     return {

@@ -37,6 +37,14 @@ export function say(node, text) {
   if (node.textContent !== words) node.textContent = words;
 }
 
+/** Set a text of pieces, parted by " · ": where room is short a piece goes as a whole. */
+export function sayPieces(node, text) {
+  const words = text === null || text === undefined ? "" : String(text);
+  if (node.textContent === words) return;
+  const [first, ...more] = words.split(" · ");
+  node.replaceChildren(h("span", {}, first), ...more.flatMap((piece) => [" ", h("span", {}, `· ${piece}`)]));
+}
+
 /** Set or remove an attribute only where it changes. */
 export function mark(node, name, value) {
   const words = value === true ? "" : value === false || value === null || value === undefined ? null : String(value);

@@ -26,14 +26,16 @@ export function band(trace, toX, toY, left, right) {
   };
   let before = null;
   const { x, y } = trace;
+  const radius = trace.mode?.includes("markers") ? (trace.marker?.size ?? 6) / 2 : 0;
   for (let i = 0; i < x.length; i++) {
     if (y[i] === null || y[i] === undefined) {
       before = null;
       continue;
     }
     const point = [toX(x[i]), toY(y[i])];
-    if (point[0] >= left && point[0] <= right) {
-      take(point[1]);
+    if (point[0] >= left - radius && point[0] <= right + radius) {
+      take(point[1] - radius);
+      take(point[1] + radius);
       if (trace.error_y?.array) {
         take(toY(y[i] + trace.error_y.array[i]));
         take(toY(y[i] - trace.error_y.arrayminus[i]));
@@ -64,6 +66,7 @@ export function placeLabels(layout, data, width, height, textWidth) {
   const toX = (x) => ((x - x0) / (x1 - x0)) * w;
   const toY = (y) => (1 - (y - y0) / (y1 - y0)) * h;
   const curves = data.filter((t) => t.type === "scatter" && t.name !== "edit" && t.x);
+  const dotted = (trace) => Boolean(trace.mode?.includes("markers"));
   const placed = [];
   const result = [];
 
@@ -93,29 +96,36 @@ export function placeLabels(layout, data, width, height, textWidth) {
   // In a low chart a label on a curve would hide too much of it.
   const low = h < 4 * (layout.font?.size ?? 12);
   // Every free place beside a level, from one of the columns; none: on the level's own side.
-  const beside = (one, columns, wide, side, reach, avoided = curves) => {
+  const beside = (one, columns, wide, side, reach, avoided = curves, apart = []) => {
     const tall = tallOf(one);
     const own = toY(one.y);
     const want = own + side * (tall / 2 + 1);
     for (const left of columns) {
       const bands = avoided.map((t) => band(t, toX, toY, left, left + wide)).filter(Boolean);
-      const centre = freeSlot(want, tall, h, [...bands, ...meets(left, left + wide)]);
+      const centre = freeSlot(want, tall, h, [...bands, ...apart, ...meets(left, left + wide)]);
       if (centre !== null && Math.abs(centre - own) <= reach * tall) return [left, centre];
     }
     if (low && one.name === "base") return null;
     // A horizontal may be covered before a point is.
-    const points = avoided.filter((t) => t.x.length > 2);
-    if (points.length < avoided.length) return beside(one, columns, wide, side, reach, points);
+    const points = avoided.filter((t) => t.x.length > 2 || dotted(t));
+    if (points.length < avoided.length) return beside(one, columns, wide, side, reach, points, apart);
     const left = columns[0];
     const kept = Math.min(Math.max(want, tall / 2), h - tall / 2);
-    return [left, freeSlot(kept, tall, h, meets(left, left + wide)) ?? kept];
+    return [left, freeSlot(kept, tall, h, [...apart, ...meets(left, left + wide)]) ?? kept];
   };
 
-  for (const one of named("end")) {
+  // Names stand one under the other as their curves end.
+  const ends = named("end").sort((a, b) => b.y - a.y);
+  let under = -Infinity;
+  ends.forEach((one, i) => {
     const wide = textWidth(one) + 3;
     const side = toY(one.y) < h / 4 ? 1 : -1;
-    put(one, wide, ...beside(one, [Math.max(0, w - wide)], wide, side, 2.6));
-  }
+    const below = ends.slice(i + 1).reduce((sum, next) => sum + tallOf(next), 0);
+    const apart = [[-Infinity, under], [h - below + 0.5, Infinity]];
+    const [left, centre] = beside(one, [Math.max(0, w - wide)], wide, side, 2.6, curves, apart);
+    under = centre + tallOf(one) / 2;
+    put(one, wide, left, centre);
+  });
   const bases = named("base").sort((a, b) => b.y - a.y);
   bases.forEach((one, i) => {
     const wide = textWidth(one) + 3;
@@ -139,11 +149,12 @@ export function placeLabels(layout, data, width, height, textWidth) {
       for (const left of columns) {
         const touches = ([top, bottom]) => centre + tall / 2 > top + 1 && centre - tall / 2 < bottom - 1;
         if (meets(left, left + wide).some(touches)) continue;
-        const bands = curves.map((t) => band(t, toX, toY, left, left + wide)).filter(Boolean);
-        places.push({ left, centre, clear: !bands.some(touches) });
+        const free = (traces) => !traces.some((t) => touches(band(t, toX, toY, left, left + wide) ?? [h, 0]));
+        places.push({ left, centre, clear: free(curves), bare: free(curves.filter(dotted)) });
       }
     }
-    const place = places.find(({ clear }) => clear) ?? (low ? null : places[0]);
+    // A line may be covered before a point is.
+    const place = places.find(({ clear }) => clear) ?? (low ? null : places.find(({ bare }) => bare));
     if (place) put(one, wide, place.left, place.centre);
   }
   const rest = (layout.annotations ?? []).filter((a) => !["end", "base", "mark"].includes(a.name));

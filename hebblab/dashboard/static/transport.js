@@ -115,9 +115,10 @@ export function errorPane() {
       element.hidden = !error;
       element.replaceChildren();
       if (!error) return;
+      const shut = h("button", { type: "button", class: "hl-plain hl-shut", "aria-label": "close this message", title: "close", on: { click: () => (element.hidden = true) } }, "×");
       const trace = h("pre", { tabindex: "0", "aria-label": "traceback" });
       say(trace, error.traceback);
-      element.append(h("p", { class: "hl-sentence" }, String(error.sentence)));
+      element.append(shut, h("p", { class: "hl-sentence" }, String(error.sentence)));
       if (error.advice) element.append(h("p", {}, String(error.advice)));
       if (error.traceback) element.append(h("details", {}, h("summary", {}, "details for a programmer"), trace));
     },

@@ -1,7 +1,7 @@
 /** The middle column: what the units have learned, as they learn it. */
 import { paintPlane } from "./arrows.js";
 import { gradient } from "./colours.js";
-import { fill, h, mark, say } from "./dom.js";
+import { fill, h, mark, say, sayPieces } from "./dom.js";
 import { imageAt, imageBox, moved } from "./mosaic.js";
 import { connect } from "./part.js";
 import { framed, paintAll } from "./picture.js";
@@ -29,7 +29,7 @@ function make(el) {
     let view = {}, root = null, frame = null, earlier = null, last = null, place = null;
     let owed = null, drawing = 0, fallback = null, blink = false, chosen = null, own = 0, spoken = 0, acked = 0, speaking = null;
 
-    const title = h("h2", {}), caption = h("span", { class: "hl-muted hl-caption" });
+    const title = h("h2", {}), caption = h("span", { class: "hl-muted hl-caption hl-pieces" });
     const pager = (by, words, sign) => h("button", { type: "button", class: "hl-plain", "aria-label": words, on: { click: () => send({ do: "page", value: (view.page || 0) + by }) } }, sign);
     const previous = pager(-1, "previous units", "‹"), following = pager(1, "next units", "›");
     const pages = h("span", { class: "hl-pages" }, previous, following);
@@ -99,7 +99,8 @@ function make(el) {
       left.hidden = !shown.left;
       outlineChosen();
       unit.paint(shown, chosen, ratio(), larger());
-      say(caption, shown.caption);
+      sayPieces(caption, shown.caption);
+      mark(caption, "title", shown.caption);
       say(low, shown.low);
       say(high, shown.high);
       speak();
