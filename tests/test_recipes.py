@@ -311,6 +311,8 @@ OPTIONS = {
     "zca": "patches",
     "zca_epsilon": 0.01,
     "patches_per_batch": 1000,
+    "abstention": True,
+    "patch_norm": True,
 }
 
 
@@ -342,6 +344,7 @@ def test_every_option_comes_back_from_json():
         ({"rule": "soft-wta", "thresholds": True}, "no winners"),
         ({"rule": "oja", "competition": "softmax", "thresholds": True}, "no winners"),
         ({"rule": "hebb", "norm_adaptive_lr": 0.5}, "holds no norm"),
+        ({"rule": "softhebb", "abstention": True}, "has none. Leave abstention off"),
         ({"rule": "krotov-hopfield", "teacher": True}, "no competition that a teacher"),
         ({"rule": "sanger", "pruning": 0.1}, "its place among the others"),
         ({"rule": "hebb", "pruning": 1}, r"from 0 to 0\.999, not 1"),
@@ -375,6 +378,7 @@ def test_another_rule_keeps_what_was_set_around_the_old_one_where_it_can_have_it
     recipe = Recipe(rules={"hidden": {"rule": "instar", **OPTIONS}})
     entry = recipe.overridden(rule="krotov-hopfield").rules["hidden"]
     kept = ("n", "triangle", "input_norm", "zca", "zca_epsilon", "patches_per_batch", "pruning")
+    kept = (*kept, "patch_norm")
     assert {key: entry[key] for key in kept} == {key: OPTIONS[key] for key in kept}
     assert (entry["thresholds"], entry["teacher"], entry["row_norm"]) == (False, False, False)
     assert entry["threshold_rate"] == 0.5 and entry["learning_rate"] is None
@@ -382,13 +386,16 @@ def test_another_rule_keeps_what_was_set_around_the_old_one_where_it_can_have_it
         "unit-norm rows on is left out at layer 'hidden'. 'krotov-hopfield' holds its own norm.",
         "adaptive thresholds on is left out at layer 'hidden'. "
         "'krotov-hopfield' as it is set has no winners.",
+        "random abstention on is left out at layer 'hidden'. "
+        "'krotov-hopfield' as it is set has no competition to abstain from.",
         "teacher signal on is left out at layer 'hidden'. "
         "'krotov-hopfield' has no competition that a teacher could decide.",
     )
     hard = recipe.overridden(rule="hard-wta")
     assert recipe.left_out(rule="hard-wta") == ()
     assert (hard.options("hidden").threshold_rate, hard.options("hidden").row_norm) == (3.0, True)
-    (told,) = recipe.left_out(rule="sanger", teacher=False, row_norm=False, thresholds=False)
+    off = dict.fromkeys(("teacher", "row_norm", "thresholds", "abstention"), False)
+    (told,) = recipe.left_out(rule="sanger", **off)
     assert told.startswith("pruned share 0.99 is left out at layer 'hidden'. Each unit of 'sanger'")
 
 
@@ -482,7 +489,7 @@ def test_other_data_leave_the_world_behind():
     ("world", "error", "words"),
     [
         ({"elongatoin": 3}, UnknownName, "Did you mean 'elongation'"),
-        ({"number": 3}, UnknownName, "knob of 'cloud-2d'"),
+        ({"number": 3}, UnknownName, "'cloud-2d' has no knob 'number'"),
         ({"elongation": 11}, InvalidValue, "from 1 to 10"),
         ({"elongation": "3"}, InvalidValue, "from 1 to 10"),
         ({"centring": 1}, InvalidValue, "on or off"),
@@ -528,3 +535,25 @@ def test_a_layer_that_a_recipe_says_nothing_of_is_refused_with_the_nearest():
             read("hiden")
     with pytest.raises(UnknownName, match=r"Known: \*\. See recipe\.resolved"):
         Recipe().rule("hidden")
+
+
+@pytest.mark.parametrize("names", [None, 3, b"hidden", "hidden", (1,), [None], 1.5])
+def test_names_of_layers_that_are_none_are_refused(names):
+    with pytest.raises(InvalidValue, match=r"list such as|A layer's name is a word"):
+        Recipe().resolved(names)
+
+
+@pytest.mark.parametrize("values", [3, "n", [("n", 2.0)], float("nan")])
+def test_what_a_network_sets_is_a_dictionary(values):
+    with pytest.raises(InvalidValue, match="What a network sets is a dictionary"):
+        Recipe().resolved(["hidden"]).options("hidden", values)
+
+
+def test_knobs_that_are_not_there_are_named_each_with_its_nearest():
+    with pytest.raises(UnknownName) as error:
+        Recipe(rules={"*": {"rule": "krotov-hopfield", "delat": 1, "qqqq": 2}})
+    assert str(error.value).startswith(
+        "'krotov-hopfield' has no knob 'delat' and no knob 'qqqq'. Did you mean 'delta'? Known:"
+    )
+    with pytest.raises(UnknownName, match=r"A recipe has no setting 'bach_size'\. Did you mean"):
+        Recipe(bach_size=3)

@@ -16,7 +16,8 @@ class Batches:
     """Seeded batches; each `iter()` is one epoch in a new order.
 
     The two tensors of a batch are buffers: the next batch overwrites them, so copy what must
-    last. The last, partial batch of an epoch is dropped.
+    last. The last, partial batch of an epoch is dropped. `resize` changes the size of those to
+    come, in an epoch under way too.
 
     Args:
         images: Images or Vectors.
@@ -45,19 +46,43 @@ class Batches:
         centre: Tensor | None = None,
     ) -> None:
         self._content = _rows(images)
-        _check_count("The batch size", batch_size, len(images))
+        check_batch_size(batch_size, len(images))
         if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
             raise InvalidValue(
                 f"generator must be a torch.Generator on the CPU, not {shown(generator)}."
             )
-        self.batch_size = batch_size
         self.generator = generator
         self._labels = images.labels
+        self._shape = images.shape
         self._centre = _flat_centre(images, centre)
+        self.resize(batch_size)
+
+    def resize(self, batch_size: int) -> None:
+        """Make the next batches as large as this; those handed out stay as they are.
+
+        An epoch under way keeps its order: its next batch is the next inputs of it, and it ends
+        when fewer are left than a batch takes.
+
+        Raises:
+            InvalidValue: The batch is larger than the data; nothing is changed.
+
+        >>> from hebblab.data import Vectors
+        >>> vectors = Vectors(torch.arange(10.0).view(10, 1), torch.zeros(10).long())
+        >>> batches = Batches(vectors, 2, torch.Generator().manual_seed(0))
+        >>> epoch = iter(batches)
+        >>> next(epoch)[0].flatten().tolist()
+        [4.0, 1.0]
+        >>> batches.resize(5)
+        >>> [inputs.flatten().tolist() for inputs, _ in epoch]
+        [[7.0, 5.0, 3.0, 9.0, 0.0]]
+        """
+        check_batch_size(batch_size, len(self._content))
+        self.batch_size = batch_size
         # Made under inference mode, the buffers could never be written outside it.
         with torch.inference_mode(False):
-            shape = (batch_size, *images.shape)
+            shape = (batch_size, *self._shape)
             self._inputs = torch.empty(shape, dtype=torch.float32, device=self._content.device)
+            self._flat = self._inputs.view(batch_size, -1)
             self._gathered = self._content.new_empty((batch_size, self._content.shape[1]))
             self._chosen = self._labels.new_empty(batch_size)
 
@@ -72,18 +97,22 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(self._content), generator=self.generator)
         order = order.to(self._content.device)
-        flat = self._inputs.view(self.batch_size, -1)
-        for step in range(len(self)):
-            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            if self._content.dtype is torch.uint8:
-                torch.index_select(self._content, 0, rows, out=self._gathered)
-                torch.mul(self._gathered, _SCALE, out=flat)
-            else:
-                torch.index_select(self._content, 0, rows, out=flat)
-            if self._centre is not None:
-                flat.sub_(self._centre)
-            torch.index_select(self._labels, 0, rows, out=self._chosen)
+        taken = 0
+        while taken + self.batch_size <= len(order):
+            rows = order[taken : taken + self.batch_size]
+            taken += self.batch_size
+            self._fill(rows)
             yield self._inputs, self._chosen
+
+    def _fill(self, rows: Tensor) -> None:
+        if self._content.dtype is torch.uint8:
+            torch.index_select(self._content, 0, rows, out=self._gathered)
+            torch.mul(self._gathered, _SCALE, out=self._flat)
+        else:
+            torch.index_select(self._content, 0, rows, out=self._flat)
+        if self._centre is not None:
+            self._flat.sub_(self._centre)
+        torch.index_select(self._labels, 0, rows, out=self._chosen)
 
 
 def mean_image(images: Inputs) -> Tensor:
@@ -143,6 +172,17 @@ def _flat_centre(images: Inputs, centre: Tensor | None) -> Tensor | None:
         given = tuple(centre.shape) if isinstance(centre, Tensor) else shown(centre)
         raise InvalidValue(f"centre must be a tensor {images.shape} like one input, not {given}.")
     return centre.detach().to(torch.float32).reshape(-1).clone()
+
+
+def check_batch_size(batch_size: object, inputs: int) -> None:
+    """Refuse a batch that so many inputs cannot fill.
+
+    Raises:
+        InvalidValue: It is no whole number from 1 to the number of inputs.
+
+    >>> check_batch_size(100, inputs=100)
+    """
+    _check_count("The batch size", batch_size, inputs)
 
 
 def _check_count(what: str, count: object, most: int | None) -> None:

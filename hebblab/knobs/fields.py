@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticUndefined
 
-from hebblab.errors import InvalidValue, unknown
+from hebblab.errors import InvalidValue, lacking
 from hebblab.knobs.declaration import Knob, Scale, Value
 
 
@@ -117,15 +117,16 @@ class Knobbed(BaseModel):
     kind: ClassVar[str] = "setting"
 
     def __init__(self, **values: Any) -> None:
-        for name in values:
-            if name not in type(self).model_fields:
-                raise unknown(f"{self.kind} of {self._who()}", name, type(self).model_fields)
+        known = type(self).model_fields
+        wrong = [name for name in values if name not in known]
+        if wrong:
+            raise lacking(self._who(), self.kind, wrong, known)
         with _Words():
             super().__init__(**values)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and name not in type(self).model_fields:
-            raise unknown(f"{self.kind} of {self._who()}", name, type(self).model_fields)
+            raise lacking(self._who(), self.kind, [name], type(self).model_fields)
         with _Words():
             super().__setattr__(name, value)
 

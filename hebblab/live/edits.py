@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hebblab.knobs import Knob, Value
-from hebblab.training import OPTIONS
+from hebblab.live.threads import seconds
+from hebblab.recipes import OPTIONS, SETTINGS
 
 Changes = dict[str, tuple[Value, Value]]
+
+_KNOWN = SETTINGS | OPTIONS
 
 
 @dataclass(eq=False)
@@ -15,7 +18,7 @@ class Edit:
     """One act of changing knobs while a run is under way.
 
     Attributes:
-        layer: The layer it names; None for a learning rate of all layers.
+        layer: The layer it names; None for what all layers share.
         changes: (old, new) by knob.
         gesture: Edits of one drag of a slider share it.
         applied_at: Steps taken when it came into force, or None so far.
@@ -33,7 +36,7 @@ class Edit:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is in force; False if it was cancelled or `timeout` seconds passed."""
-        self._done.wait(timeout)
+        self._done.wait(seconds("timeout", timeout))
         return self.applied_at is not None
 
     def settle(self) -> None:
@@ -67,7 +70,7 @@ class Mark:
 def words(edit: Edit) -> str:
     """Return what an edit changed: the knobs' symbols where they are known everywhere."""
     return ", ".join(
-        f"{OPTIONS[name].symbol if name in OPTIONS else name} {old} → {new}"
+        f"{_KNOWN[name].symbol if name in _KNOWN else name} {old} → {new}"
         for name, (old, new) in edit.changes.items()
     )
 

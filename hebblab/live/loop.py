@@ -137,9 +137,12 @@ class Loop:
         """Return everything of a layer as it will be once every accepted edit is in force."""
         waiting = tuple(self._hold.edits)
         values = turning.everything(self.run, layer)
+        shared = turning.shared(self.run)
         for edit in waiting:
-            if edit.layer is None or edit.layer == layer:
-                values.update({name: new for name, (_, new) in edit.changes.items()})
+            here = edit.layer is None or edit.layer == layer
+            for name, (_, new) in edit.changes.items():
+                if here or name in shared:
+                    values[name] = new
         return values
 
     def accept(self, edit: Edit) -> None:

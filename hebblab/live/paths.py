@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from hebblab.errors import InvalidValue
-from hebblab.nn import InputNorm, LayerView
+from hebblab.nn import InputNorm, LayerView, RePU
 from hebblab.nn.sequence import steps
 
 _ENDS = (nn.Linear, nn.Conv2d, nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, InputNorm)
@@ -48,6 +48,11 @@ class LayerPath:
         for module in self._before:
             inputs = module(inputs)
         return inputs
+
+    def inhibited(self, responses: Tensor) -> Tensor:
+        """Return the responses as units that inhibit each other answer them, if they do."""
+        first = self._after[0] if self._after else None
+        return first.at_rest(responses) if isinstance(first, RePU) else responses
 
     def after(self, responses: Tensor) -> Tensor:
         """Return the activations that the layer's responses become, before any pooling."""

@@ -47,7 +47,7 @@ def start_probe(
     Raises:
         UnknownName: There is no such split.
     """
-    if split not in SPLITS:
+    if not isinstance(split, str) or split not in SPLITS:
         raise unknown("split to score", split, SPLITS)
     probing = Probing()
 

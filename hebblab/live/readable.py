@@ -14,6 +14,7 @@ from hebblab.live.frames import Frame
 from hebblab.live.loop import Loop
 from hebblab.live.reading import Reading
 from hebblab.live.recorder import USUAL_PACE
+from hebblab.live.threads import seconds
 from hebblab.recipes import Recipe
 from hebblab.rules import Rule
 
@@ -50,7 +51,7 @@ class Readable:
     @property
     def planned_steps(self) -> int:
         """Steps over which a decay goes, endless or not."""
-        return self._loop.run.planned
+        return self._loop.run.clock.planned
 
     @property
     def state(self) -> str:
@@ -129,9 +130,10 @@ class Readable:
             layer: Which layer is read from now on; None leaves it, which begins as the first. At
                 rest it is read at once.
         """
+        checked = seconds("pace", pace)
         if layer is not None:
             self._loop.look(self._layer(layer))
-        self._loop.recorder.watch(USUAL_PACE if pace is None else pace)
+        self._loop.recorder.watch(USUAL_PACE if checked is None else checked)
 
     @property
     def history(self) -> dict[str, list[Any]]:
@@ -152,6 +154,6 @@ class Readable:
             if len(self.layers) == 1:
                 return self.layers[0]
             raise InvalidValue(f"Several layers learn here: say layer= one of {self.layers}.")
-        if layer not in self.layers:
+        if not isinstance(layer, str) or layer not in self.layers:
             raise unknown("layer that learns", layer, self.layers)
         return layer

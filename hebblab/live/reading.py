@@ -17,6 +17,7 @@ from hebblab.nn import PatchConv2d, networks
 from hebblab.rules import KrotovHopfield, Rule
 
 _SAMPLE = 1000  # validation images that activations are read from
+_WHOLE = 1 - 1e-9  # an epoch, as far as a difference of floats tells
 _MOST_RESPONSES = 4_000_000  # of a convolution: fewer images then
 
 
@@ -107,23 +108,19 @@ class Reader:
         model: A copy of the network, the reader's own.
         dataset: Its validation images are the sample.
         centre: Subtracted from them, as in training.
-        steps_per_epoch: Of the run.
     """
 
-    def __init__(
-        self, model: nn.Sequential, dataset: Dataset, centre: Tensor | None, steps_per_epoch: int
-    ) -> None:
+    def __init__(self, model: nn.Sequential, dataset: Dataset, centre: Tensor | None) -> None:
         self._model = model.eval()
         self._dataset = dataset
         # A copy: a world's labels may be written over while a frame is read.
         self._label = dataset.validation.labels.clone()
         self._centre = centre
-        self._epoch = steps_per_epoch
         self._paths: dict[str, LayerPath] = {}
         self._inputs: dict[str, Tensor] = {}
         self._known_rows: dict[str, tuple[list[Tensor], Tensor | None]] = {}
         self._last_win: dict[str, np.ndarray[Any, Any]] = {}
-        self._earlier: dict[str, tuple[int, Tensor, float | None]] = {}
+        self._earlier: dict[str, tuple[float, Tensor, float | None]] = {}
 
     @torch.no_grad()
     def read(self, frame: Frame) -> Reading:
@@ -169,7 +166,10 @@ class Reader:
         view = path.view
         fixed = before.data_ptr() == inputs.data_ptr() and not _whitens(path.layer)
         rows, seen = self._rows(path, before, first=fixed)
-        if responses.ndim == 2 and _ranks_by_response(frame.rule):
+        if _answers_by_filters(frame.rule):
+            ranked = path.inhibited(responses)
+            ranked = ranked if ranked.ndim == 2 else ranked.permute(0, 2, 3, 1).flatten(0, 2)
+        elif responses.ndim == 2 and _ranks_by_response(frame.rule):
             ranked = responses
         else:
             parts = [frame.rule.ranking(rows[g], view.weights(g)) for g in range(view.groups)]
@@ -241,30 +241,35 @@ class Reader:
 
     def _turned(self, frame: Frame) -> float | None:
         known = self._earlier.get(frame.layer)
-        if known is None or frame.step < known[0]:
-            self._earlier[frame.layer] = (frame.step, frame.weights, None)
+        if known is None or frame.epoch < known[0]:
+            self._earlier[frame.layer] = (frame.epoch, frame.weights, None)
             return None
         since, weights, share = known
-        if frame.step - since >= self._epoch:
+        if frame.epoch - since >= _WHOLE:
             share = metrics.turned(weights, frame.weights)
-            self._earlier[frame.layer] = (frame.step, frame.weights, share)
+            self._earlier[frame.layer] = (frame.epoch, frame.weights, share)
         return share
 
     def anew(self) -> "Reader":
         """Return a reader of the same network that remembers nothing of this one's frames."""
-        return Reader(copy.deepcopy(self._model), self._dataset, self._centre, self._epoch)
+        return Reader(copy.deepcopy(self._model), self._dataset, self._centre)
 
     def on(self, dataset: Dataset, centre: Tensor | None) -> "Reader":
         """Return a reader of the same network on changed inputs; it remembers the frames so far."""
-        reader = Reader(copy.deepcopy(self._model), dataset, centre, self._epoch)
+        reader = Reader(copy.deepcopy(self._model), dataset, centre)
         reader._last_win = {layer: last.copy() for layer, last in self._last_win.items()}
         reader._earlier = dict(self._earlier)
         return reader
 
 
 def _whitens(layer: nn.Module) -> bool:
-    """Whether a layer sees its patches whitened, which may be fitted anew."""
-    return isinstance(layer, PatchConv2d) and layer.matrix is not None
+    """Whether a layer sees its patches normalised or whitened, which may be set anew."""
+    return isinstance(layer, PatchConv2d) and layer.sees_otherwise
+
+
+def _answers_by_filters(rule: Rule) -> bool:
+    """Whether the layer at hand holds what units answer to, which the rule would find once more."""
+    return type(rule).filters is not Rule.filters
 
 
 def _ranks_by_response(rule: Rule) -> bool:

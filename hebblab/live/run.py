@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from hebblab import data
 from hebblab.data import Batches, Dataset, worlds
 from hebblab.data.points import World
-from hebblab.errors import InvalidValue
+from hebblab.errors import InvalidValue, shown
 from hebblab.live import engine
+from hebblab.live.batching import refuse_too_large
+from hebblab.live.clock import Clock
 from hebblab.live.schedule import Schedule
 from hebblab.live.settings import Surroundings, placed, whitening_buffers
 from hebblab.live.streams import stream
@@ -20,9 +22,6 @@ from hebblab.nn.initial import draw_, redraw_
 from hebblab.recipes import Recipe
 from hebblab.rules import Rule
 from hebblab.training import HebbianTrainer, LayerOptions, Local
-
-_MOST_RESPONSES = 2**31  # bytes of one batch's responses and their scratch
-_FOREVER = 2**53
 
 
 class Run:
@@ -43,6 +42,8 @@ class Run:
     def __init__(
         self, recipe: Recipe, dataset: Dataset | None = None, carried: Collection[str] = ()
     ) -> None:
+        if dataset is not None and not isinstance(dataset, Dataset):
+            raise InvalidValue(f"dataset must be an hl.data.Dataset, not {shown(dataset)}.")
         self.world = worlds.get(recipe.data)(**recipe.world) if _drawn(recipe, dataset) else None
         if dataset is None:
             dataset = data.load(recipe.data) if self.world is None else self._points(recipe)
@@ -63,9 +64,9 @@ class Run:
         self.centre = self._mean()
         self.order = torch.Generator()
         self.batches = Batches(self.dataset.train, self.recipe.batch_size, self.order, self.centre)
-        self._refuse_too_large()
-        self.total = self.recipe.total_steps(len(self.batches))
-        self.planned = self.recipe.planned_steps(len(self.batches))
+        for name, view in self.views.items():
+            self.rules[name].check_layer(view.units // view.groups, name)
+        refuse_too_large(self.recipe.batch_size, self.views)
         self._made = state_tensors(self.model)
         self.optimizer = Local(self.model.named_parameters())
         # Options come with the first restart, which brings the network to them and whitens it.
@@ -79,6 +80,7 @@ class Run:
         )
         self.edge: Callable[[], bool] = lambda: False
         self.pace: Callable[[], bool] = lambda: False
+        self.epochs = engine.Epochs(self.trainer)
         # The only event that comes once before every step and after all handlers of the last one.
         self.trainer.add_event_handler(Events.GET_BATCH_STARTED, self._before_step)
         self.trainer.add_event_handler(Events.ITERATION_STARTED, self._set_rates)
@@ -96,7 +98,11 @@ class Run:
         rules, options = self._from(recipe)
         self.close()
         self.recipe, self.rules, self.options = recipe, rules, options
-        self.schedule = Schedule(recipe, self.planned)
+        if self.batches.batch_size != recipe.batch_size:
+            self.batches.resize(recipe.batch_size)
+        self.clock = Clock.of(recipe, len(self.batches))
+        self.epochs.follow(None)
+        self.schedule = Schedule(recipe, self.clock.planned)
         if self.world is not None:
             self.draw(worlds.get(recipe.data)(**recipe.world))
         generator = torch.Generator().manual_seed(stream(seed, "init"))
@@ -125,12 +131,10 @@ class Run:
         Raises:
             Diverged: The weights would have become non-finite; they are the last finite ones.
         """
-        length = len(self.batches)
-        epochs = _FOREVER if self.total is None else -(-self.total // length)
-        self.trainer.run(self.batches, max_epochs=epochs)
+        self.epochs.run(self.batches, self.total)
         while self.finished and engine.under_way(self.trainer):
             # A handler of the last step asked for a pause; what ends a run is still to be fired.
-            self.trainer.run(self.batches, max_epochs=epochs)
+            self.epochs.run(self.batches, self.total)
         return self.finished or bool(self.trainer.should_terminate)
 
     def interrupt(self) -> None:
@@ -140,7 +144,7 @@ class Run:
     @property
     def between_steps(self) -> bool:
         """Whether a caller on the run's own thread is at a batch edge, and not inside a step."""
-        return self.trainer.last_event_name is not Events.ITERATION_STARTED
+        return engine.between_steps(self.trainer)
 
     def close(self) -> None:
         """End ignite's loop in order, so that nothing of it is left half-run."""
@@ -156,9 +160,20 @@ class Run:
         return self.total is not None and self.steps >= self.total
 
     @property
+    def total(self) -> int | None:
+        """Steps in all, as things stand; None where the run is endless."""
+        return None if self.recipe.endless else self.clock.planned
+
+    @property
     def epoch(self) -> float:
         """Passes over the training images so far."""
-        return self.steps / len(self.batches)
+        return self.clock.epoch(self.steps)
+
+    def resize(self, batch_size: int) -> None:
+        """Let the next step take so many images, the next of the epoch's order."""
+        self.batches.resize(batch_size)
+        self.clock = self.clock.turned(self.steps, len(self.batches))
+        self.epochs.follow(self.clock)
 
     def weights(self, layer: str) -> Tensor:
         """Return a copy of a layer's weights, (units, fan_in)."""
@@ -198,12 +213,11 @@ class Run:
         self.steps += 1
         if self.edge() and not self.finished:
             self.trainer.interrupt()
-        elif self.finished and self.steps % len(self.batches):
-            # At the end of an epoch ignite ends by itself, after EPOCH_COMPLETED.
-            self.trainer.terminate()
+        elif self.finished:
+            self.epochs.end()
 
     def _set_rates(self) -> None:
-        now = self.schedule.at(self.steps)
+        now = self.schedule.at(self.steps, self.clock.at(self.steps))
         if now.begins:
             self._focus(now.learning[0])
         for name in self.layers:
@@ -221,9 +235,8 @@ class Run:
             self.whiten(layer)
 
     def show_thresholds(self, layer: str) -> None:
-        """Let the activation know the thresholds, which the triangle subtracts."""
-        held = self.trainer.learners[layer].thresholds
-        self.around[layer].show(held, self.rules[layer])
+        """Let the activation know the thresholds, and by how much units inhibit each other."""
+        self.around[layer].show(self.trainer.learners[layer])
 
     def whiten(self, layer: str) -> None:
         """Fit a layer's whitening to the training images, or forget it, as its options say."""
@@ -244,6 +257,7 @@ class Run:
             options[name] = recipe.options(name, self.around[name].built)
             said = recipe.rules[name]
             self.around[name].judge(options[name], [key for key in said if said[key] is not None])
+            self.around[name].judge_rule(rules[name])
             rules[name].check_rate(options[name].learning_rate)
         return rules, options
 
@@ -263,18 +277,6 @@ class Run:
 
     def _mean(self) -> Tensor | None:
         return data.mean_image(self.dataset.train) if self.recipe.centre else None
-
-    def _refuse_too_large(self) -> None:
-        for name, view in self.views.items():
-            self.rules[name].check_layer(view.units // view.groups, name)
-            if isinstance(view.module, nn.Linear):
-                needed = 12 * self.recipe.batch_size * view.units
-                if needed > _MOST_RESPONSES:
-                    raise InvalidValue(
-                        f"A batch of {self.recipe.batch_size:,} images needs {needed / 2**30:.1f} "
-                        f"GiB for the responses of the {view.units:,} units of layer {name!r}; "
-                        "2 GiB are the most. Lower batch_size."
-                    )
 
 
 def state_tensors(model: nn.Module, shared: Collection[str] = ()) -> dict[str, Tensor]:

@@ -10,10 +10,11 @@ from uuid import uuid4
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from hebblab.errors import DataUnavailable
+from hebblab.errors import DataUnavailable, InvalidValue, shown
 from hebblab.live.edits import Edit
 from hebblab.live.run import Run
 from hebblab.nn import networks
+from hebblab.nn.layers import CHUNK
 
 
 def content(
@@ -27,6 +28,8 @@ def content(
         "classes": len(run.dataset.classes),
         "settings": networks.settings(run.model),
         "data_fingerprint": run.dataset.fingerprint,
+        # Patches summed at once: like the number of threads it decides the last bits.
+        "chunk": CHUNK,
         "steps": run.steps,
         "state": state,
         "test_opened": test_opened,
@@ -47,9 +50,15 @@ def write(
     """Write a session's three files: all of them, or none.
 
     Raises:
+        InvalidValue: That is no folder's name.
         DataUnavailable: The folder cannot be written; what was in it is as it was.
     """
-    folder = Path(folder)
+    try:
+        folder = Path(folder)
+    except TypeError:
+        raise InvalidValue(
+            f'A run is saved in a folder, such as session.save("my-run"), not {shown(folder)}.'
+        ) from None
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     files = {
         "weights.safetensors": to_bytes({key: one.contiguous() for key, one in weights.items()}),
@@ -67,9 +76,10 @@ def write(
         finally:
             for part in parts.values():
                 part.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: no file system has such a name
+        reason = getattr(error, "strerror", None) or error
         raise DataUnavailable(
-            f"The run could not be saved in {folder}: {error.strerror or error}. "
+            f"The run could not be saved in {folder}: {reason}. "
             "Name a folder that can be written and has room."
         ) from error
     return folder

@@ -13,14 +13,14 @@ class Moment:
 
     Attributes:
         learning: Names of the layers whose turn it is.
-        step: Steps taken, of those of their turn.
+        step: How far their turn is, in steps as the recipe counts them.
         planned: Steps of their turn.
         factor: What their rates are multiplied with.
         begins: Whether a layer's own turn begins here.
     """
 
     learning: tuple[str, ...]
-    step: int
+    step: float
     planned: int
     factor: float
     begins: bool
@@ -31,7 +31,7 @@ class Schedule:
 
     Args:
         recipe: Its layers named.
-        planned: Steps over which a decay goes.
+        planned: Steps over which a decay goes, as the recipe has them.
 
     Raises:
         InvalidValue: No step is left to learn in.
@@ -42,25 +42,44 @@ class Schedule:
         self._layers = tuple(recipe.rules)
         self._greedy = recipe.schedule == "greedy" and len(self._layers) > 1
         self._phase: int | None = None
+        self._began = 0
         self._held: set[str] = set()
+        self.judge(planned)
+
+    def judge(self, planned: int) -> None:
+        """Refuse a plan of so many steps, none of which would be left to learn in.
+
+        Raises:
+            InvalidValue: With how many steps a layer would have.
+        """
+        burn_in = self._recipe.burn_in
         steps = planned // len(self._layers) if self._greedy else planned
-        if recipe.burn_in >= steps and not recipe.endless:
+        if burn_in >= steps and not self._recipe.endless:
             raise InvalidValue(
-                f"burn_in = {recipe.burn_in:,} leaves no step to learn in: each layer has "
+                f"burn_in = {burn_in:,} leaves no step to learn in: each layer has "
                 f"{steps:,}. Lower burn_in, or take more steps."
             )
 
-    def at(self, step: int) -> Moment:
-        """Return what the step after `step` has; call once a step."""
+    def at(self, step: int, place: float | None = None) -> Moment:
+        """Return what the step after `step` has; call once a step.
+
+        Args:
+            step: Steps taken.
+            place: Where in the plan that is, in steps as the recipe counts them; `step` itself,
+                unless the batches have changed their size.
+        """
         recipe, planned, learning, begins = self._recipe, self._planned, self._layers, False
+        place = step if place is None else place
         if self._greedy:
-            phase, step, planned = greedy_phase(step, planned, len(self._layers))
+            phase, place, planned = greedy_phase(place, planned, len(self._layers))
             begins, self._phase = phase != self._phase, phase
             learning = self._layers[phase : phase + 1]
-        factor = decay_factor(recipe.decay, step, planned, recipe.decay_floor)
-        if step < recipe.burn_in:
+        if begins:
+            self._began = step
+        factor = decay_factor(recipe.decay, place, planned, recipe.decay_floor)
+        if step - self._began < recipe.burn_in:
             factor = 0.0
-        return Moment(learning, step, planned, factor, begins)
+        return Moment(learning, place, planned, factor, begins)
 
     def hold_radius(self, layer: str) -> None:
         """Leave the radius of a layer's map where it is from now on."""

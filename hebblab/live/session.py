@@ -25,7 +25,7 @@ from hebblab.live.reading import Reader
 from hebblab.live.recorder import Recorder
 from hebblab.live.run import Run
 from hebblab.live.states import RUNNING, require
-from hebblab.live.threads import Signal
+from hebblab.live.threads import Signal, seconds
 from hebblab.recipes import OF_THE_NETWORK, SPEED, Recipe
 
 
@@ -75,7 +75,7 @@ class Session(Readable):
         self.notes = (*recipe.left_out(**overrides), *run.notes, *idle)
         with torch.inference_mode(False):
             shadow = copy.deepcopy(run.model)
-        recorder = Recorder(Reader(shadow, run.dataset, run.centre, len(run.batches)))
+        recorder = Recorder(Reader(shadow, run.dataset, run.centre))
         self._loop = Loop(run, recorder, words)
         self._driver = Driver(self._loop)
         self._order = threading.Lock()
@@ -166,7 +166,7 @@ class Session(Readable):
         loop = self._loop
         if loop.inside and self.state == RUNNING:
             raise WrongState(_FROM_INSIDE.format("wait()"))
-        limit = None if timeout is None else time.monotonic() + timeout
+        limit = None if (s := seconds("timeout", timeout)) is None else time.monotonic() + s
         with loop.changed:
             while loop.state == RUNNING:
                 left = None if limit is None else limit - time.monotonic()
@@ -210,7 +210,8 @@ class Session(Readable):
 
         Args:
             changes: Knobs by name, beside those given as keywords.
-            layer: Needed where several layers learn; without it a learning rate is everyone's.
+            layer: Needed where several layers learn, but not for what they share: a batch size,
+                a world, and a learning rate without a layer.
             gesture: Edits of one drag share it, and one mark on the curves.
             **knobs: Knobs by name.
 
@@ -219,15 +220,15 @@ class Session(Readable):
             UnknownName: There is no such knob or layer.
             WrongState: The run is over.
         """
-        wanted = {**(changes or {}), **knobs}
+        wanted = turning.asked(changes, knobs)
         if not wanted:
             raise InvalidValue("edit() needs a knob, for example session.edit(delta=0.2).")
         require(self.state, _EDITABLE, "edit()")
-        everyone = layer is None and len(self.layers) > 1 and set(wanted) == {"learning_rate"}
-        name = self.layers[0] if everyone else self._layer(layer)
+        everyone = turning.everyones(self._loop.run, layer, wanted)
+        name = self.layers[0] if everyone and layer is None else self._layer(layer)
         with self._order:
-            present = self._loop.intended(name)
-            judged = turning.accepted(self._loop.run, name, present, wanted)
+            for one in (*(self.layers if everyone else ()), name):
+                judged = turning.accepted(self._loop.run, one, self._loop.intended(one), wanted)
             edit = Edit(None if everyone else name, judged, gesture)
             self._loop.accept(edit)
         self._loop.hurry()

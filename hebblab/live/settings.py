@@ -50,20 +50,23 @@ class Surroundings(Adjacent):
 
     def missing(self, rule: Rule, options: LayerOptions) -> dict[str, str]:
         """Return the options that would change nothing here or cannot be had, with the reason."""
-        return self.no_place() | without_effect(rule, options)
+        idle = {"patch_norm": "Input norm is none."} if options.input_norm == "none" else {}
+        return idle | self.no_place() | without_effect(rule, options)
 
     def no_place(self) -> dict[str, str]:
         """Return the options that this network has no place for, with the reason."""
         layer = f"layer {self.layer!r}"
-        whitened = self.whitening is not None or isinstance(self.module, PatchConv2d)
+        patches = isinstance(self.module, PatchConv2d)
+        whitened = self.whitening is not None or patches
         behind = f"No hebblab.nn.RePU comes after {layer}."
         reasons = {
             "n": (self.activation is None, behind),
             "triangle": (self.activation is None, behind),
             "input_norm": (
-                self.input_norm is None,
+                self.input_norm is None and not patches,
                 f"No hebblab.nn.InputNorm comes before {layer}.",
             ),
+            "patch_norm": (not patches, f"Layer {self.layer!r} is no PatchConv2d."),
             "zca": (
                 not whitened,
                 f"No hebblab.nn.Whitening comes before {layer}, and it is no PatchConv2d.",

@@ -1,13 +1,35 @@
 """The daemon threads of sessions: their settings, how they are told to end, and their last hour."""
 
 import atexit
+import numbers
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
+from hebblab.errors import InvalidValue, shown
+
+_LONGEST = 1e8  # seconds; more cannot be waited for on every system
 _alive: dict[threading.Thread, Callable[[], object]] = {}
+
+
+def seconds(name: str, value: object) -> float | None:
+    """Return a time to wait as a thread can wait it; None stays None.
+
+    Raises:
+        InvalidValue: It is no number.
+
+    >>> seconds("timeout", 2), seconds("timeout", -1)
+    (2.0, 0.0)
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value != value:
+        raise InvalidValue(f"{name} is a number of seconds, or None, not {shown(value)}.")
+    if value <= 0:
+        return 0.0
+    return float(value) if value <= _LONGEST else _LONGEST
 
 
 class Signal:

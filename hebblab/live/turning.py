@@ -1,13 +1,15 @@
 """What can be turned in a run, and what turning it does at a batch edge."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 
 from hebblab import data
-from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.data.batches import check_batch_size
+from hebblab.errors import InvalidValue, lacking, shown
 from hebblab.knobs import Knob, Value
+from hebblab.live.batching import BATCH_SIZE, batch_knob, refuse_too_large
 from hebblab.live.edits import Changes, Edit
 from hebblab.live.run import Run
 from hebblab.metrics import norms
@@ -15,11 +17,16 @@ from hebblab.rules import Rows, Rule
 from hebblab.rules.reductions import largest
 from hebblab.training import OPTIONS, LayerOptions, without_effect
 
+_AIMS = frozenset(
+    ("similarity", "competition", "activation", "input_norm", "patch_norm", "zca", "nonnegative")
+)
+_AIMS_ONCE_ON = frozenset({"row_norm", "thresholds"})
+
 
 def knobs(run: Run, layer: str) -> dict[str, Knob]:
-    """Return what can be turned at a layer: the rule's own knobs, the options, the world's."""
+    """Return what can be turned at a layer: the rule's own knobs, the options, the whole run's."""
     offered = run.around[layer].offered(run.rules[layer], run.options[layer])
-    known = declared(run, layer)
+    known = declared(run, layer) | {"batch_size": batch_knob(len(run.dataset.train))}
     return {name: one for name, one in known.items() if name not in OPTIONS or name in offered}
 
 
@@ -27,7 +34,27 @@ def declared(run: Run, layer: str) -> dict[str, Knob]:
     """Return `knobs`, and the options that cannot be turned as things stand."""
     units = run.views[layer].units // run.views[layer].groups
     found = {name: knob.for_units(units) for name, knob in run.rules[layer].knobs().items()}
-    return found | OPTIONS | (run.world.knobs() if run.world is not None else {})
+    return found | OPTIONS | shared(run)
+
+
+def shared(run: Run) -> dict[str, Knob]:
+    """Return what is turned for the whole run, whichever layer is named: batch and world."""
+    return {"batch_size": BATCH_SIZE} | ({} if run.world is None else run.world.knobs())
+
+
+def asked(changes: Mapping[str, Value] | None, knobs: Mapping[str, Value]) -> dict[str, Value]:
+    """Return what an edit asks for, by knob, given in either way."""
+    if changes is not None and not isinstance(changes, Mapping):
+        raise InvalidValue(
+            f'edit() takes knobs by name, such as {{"delta": 0.2}}, not {shown(changes)}.'
+        )
+    return {**(changes or {}), **knobs}
+
+
+def everyones(run: Run, layer: str | None, wanted: Iterable[str]) -> bool:
+    """Whether an edit is of what several layers share; a rate is, where no layer is named."""
+    common = {*shared(run), *(("learning_rate",) if layer is None else ())}
+    return len(run.layers) > 1 and common.issuperset(wanted)
 
 
 def values(run: Run, layer: str) -> dict[str, Value]:
@@ -39,6 +66,7 @@ def values(run: Run, layer: str) -> dict[str, Value]:
 def everything(run: Run, layer: str) -> dict[str, Value]:
     """Return `values`, and those of the options that cannot be turned as things stand."""
     now = {**run.rules[layer].values(), **run.options[layer].values()}
+    now["batch_size"] = run.batches.batch_size
     return now if run.world is None else now | run.world.values()
 
 
@@ -92,9 +120,10 @@ def accepted(
     """
     known = declared(run, layer)
     changes: Changes = {}
+    wrong = [key for key in wanted if key not in known]
+    if wrong:
+        raise lacking(f"layer {layer!r}", "knob", wrong, knobs(run, layer))
     for key, value in wanted.items():
-        if key not in known:
-            raise unknown(f"knob of layer {layer!r}", key, knobs(run, layer))
         if not known[key].live:
             raise InvalidValue(
                 f"{known[key].label} cannot change while a run is under way: it needs a fresh "
@@ -122,26 +151,48 @@ def judge(run: Run, layer: str, present: Mapping[str, Value], changes: Mapping[s
     rule, options = _as_wanted(run, layer, wanted)
     run.trainer.learners[layer].judge(rule, options)
     run.around[layer].judge(options)
+    run.around[layer].judge_rule(rule)
     rule.check_rate(options.learning_rate)
     if run.world is not None:
         known = run.world.declared()
         run.world.with_(**{key: one for key, one in wanted.items() if key in known})
+    if "batch_size" in changes:
+        _judge_batch(run, int(changes["batch_size"]))
     idle = run.around[layer].missing(*_as_wanted(run, layer, present))
     still = run.around[layer].missing(rule, options)
     for name in changes:
         if name in idle and name in still:
-            raise unknown(f"knob of layer {layer!r}", name, knobs(run, layer), advice=idle[name])
+            known = knobs(run, layer)
+            raise lacking(f"layer {layer!r}", "knob", [name], known, advice=idle[name])
+
+
+def _judge_batch(run: Run, batch_size: int) -> None:
+    """Refuse a batch that cannot be had, or after which no step would be left to learn in."""
+    images = len(run.dataset.train)
+    check_batch_size(batch_size, images)
+    refuse_too_large(batch_size, run.views)
+    run.schedule.judge(run.clock.turned(run.steps, images // batch_size).planned)
 
 
 def apply(run: Run, edit: Edit) -> None:
     """Bring an accepted edit into force, at this batch edge, and stamp it."""
+    new = {name: value for name, (_, value) in edit.changes.items()}
+    before = {layer: everything(run, layer) for layer in run.layers}
     changes: Changes = {}
     for layer in run.layers if edit.layer is None else (edit.layer,):
-        before = everything(run, layer)
-        changes = {name: (before[name], new) for name, (_, new) in edit.changes.items()}
-        changes |= _turn(run, layer, {name: new for name, (_, new) in changes.items()}, edit)
+        changes = {name: (before[layer][name], value) for name, value in new.items()}
+        changes |= _turn(run, layer, new, edit)
+        if not edit.note and any(_moves_the_aim(name, *pair) for name, pair in changes.items()):
+            edit.note = "what units settle at has moved, so they settle anew"
+    if "batch_size" in new:
+        run.resize(int(new["batch_size"]))
     edit.changes = changes
     edit.applied_at = run.steps
+
+
+def _moves_the_aim(name: str, old: Value, new: Value) -> bool:
+    """Whether units go on from where they are to somewhere else; `reduction` tells of itself."""
+    return old != new and (name in _AIMS or (name in _AIMS_ONCE_ON and new is True))
 
 
 def _as_wanted(run: Run, layer: str, wanted: Mapping[str, Value]) -> tuple[Rule, LayerOptions]:
@@ -199,7 +250,10 @@ def _surround(run: Run, layer: str, changes: Mapping[str, Value]) -> None:
     options.__dict__.update(changes)
     around.form(options)
     try:
-        if not {"zca", "zca_epsilon"}.isdisjoint(changes):
+        fitted = {"zca", "zca_epsilon"}
+        if options.zca == "patches":
+            fitted |= {"input_norm", "patch_norm"}
+        if not fitted.isdisjoint(changes):
             run.whiten(layer)
     except InvalidValue:
         options.__dict__.update(before)
@@ -217,7 +271,7 @@ def _rescale(run: Run, layer: str, old: float, new: float) -> None:
 
 def change_size(run: Run, layer: str) -> float:
     """Return the largest change that a few images ask for, with the present knobs."""
-    train, count = run.dataset.train, run.recipe.batch_size
+    train, count = run.dataset.train, run.batches.batch_size
     inputs = data.as_floats(train, limit=count, centre=run.centre)
     labels = train.labels[torch.arange(len(inputs)) * len(train) // len(inputs)]
     change = run.trainer.change(layer, run.around[layer].before(inputs), labels)

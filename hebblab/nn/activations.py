@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hebblab.knobs import Knob, Knobbed, Value, knob
 from hebblab.nn.buffers import adopt
+from hebblab.nn.settling import settled
 
 
 class _Form(Knobbed):
@@ -35,6 +36,9 @@ class RePU(nn.Module):
     pass, whatever their offset. There \(v = u\), or \(v = u - \theta\) once the buffer
     `thresholds` is set; the plain unit never sees thresholds.
 
+    Once the buffer `lateral` is set, units first come to rest against each other, without an answer
+    below zero (see `hebblab.nn.settling.settled`), and what follows is done to their answers.
+
     Source: Krotov and Hopfield, PNAS 2019; Talloen et al., PyTorch-Hebbian. The triangle: Coates,
     Ng and Lee, AISTATS 2011; Miconi 2021 (n = 1, with thresholds); SoftHebb (n of 0.7 to 1.4).
 
@@ -45,6 +49,8 @@ class RePU(nn.Module):
     Attributes:
         thresholds: None, or what is subtracted from each unit's responses, (units,). A state
             dictionary holds them once they are set; one without them takes them away.
+        lateral: None, or by how much units inhibit each other, (units, units); of units in groups,
+            each group's own below the other's, (groups · units, units). Held as thresholds are.
 
     Raises:
         InvalidValue: The exponent is out of bounds or no number; `triangle` is no switch.
@@ -61,11 +67,13 @@ class RePU(nn.Module):
     """
 
     thresholds: Tensor | None
+    lateral: Tensor | None
 
     def __init__(self, n: float = 1.0, triangle: bool = False) -> None:
         super().__init__()
         self._form = _Form(n=n, triangle=triangle)
         self.register_buffer("thresholds", None)
+        self.register_buffer("lateral", None)
 
     @property
     def n(self) -> float:
@@ -97,6 +105,8 @@ class RePU(nn.Module):
     def forward(self, responses: Tensor) -> Tensor:
         """Return the activations, of the shape of `responses`: (batch, units) or with positions."""
         form = self._form
+        if self.lateral is not None:
+            responses = self.at_rest(responses)
         if form.triangle:
             return self._triangle(responses, form.n)
         rectified = torch.relu(responses)
@@ -104,6 +114,17 @@ class RePU(nn.Module):
             return rectified
         # In place only where no gradient will ask for what was there.
         return rectified.pow(form.n) if rectified.requires_grad else rectified.pow_(form.n)
+
+    def at_rest(self, responses: Tensor) -> Tensor:
+        """Return what units answer once they inhibit each other; `responses` where none does."""
+        if self.lateral is None:
+            return responses
+        by_unit = responses.transpose(0, 1)
+        units = self.lateral.shape[1]
+        drives, own = (torch.split(one, units) for one in (by_unit.flatten(1), self.lateral))
+        groups = zip(drives, own, strict=True)
+        found = torch.cat([settled(drive, lateral) for drive, lateral in groups])
+        return found.view(by_unit.shape).transpose(0, 1)
 
     def _triangle(self, responses: Tensor, n: float) -> Tensor:
         if self.thresholds is not None:
@@ -119,8 +140,9 @@ class RePU(nn.Module):
         return f"n={self.n:g}, triangle=True" if self.triangle else f"n={self.n:g}"
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        given = state_dict.get(f"{prefix}thresholds")
-        adopt(self, state_dict, prefix, thresholds=getattr(given, "shape", None))
+        for name in ("thresholds", "lateral"):
+            given = state_dict.get(f"{prefix}{name}")
+            adopt(self, state_dict, prefix, **{name: getattr(given, "shape", None)})
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 

@@ -1,5 +1,7 @@
 """What may be done to each sample before a layer sees it."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,9 @@ from hebblab.knobs import Knob, Knobbed, Value, knob
 _FLOOR = 1e-10  # Miconi's, added to the deviation
 
 
-class _Mode(Knobbed):
+class Mode(Knobbed):
+    """What is done to an input, as a knob."""
+
     mode: str = knob(
         "none",
         symbol="‖x‖",
@@ -47,7 +51,7 @@ class InputNorm(nn.Module):
 
     def __init__(self, mode: str = "none") -> None:
         super().__init__()
-        self._mode = _Mode(mode=mode)
+        self._mode = Mode(mode=mode)
 
     @property
     def mode(self) -> str:
@@ -61,7 +65,7 @@ class InputNorm(nn.Module):
     @staticmethod
     def knob() -> Knob:
         """Return the declaration of the mode."""
-        return _Mode.declared()["mode"]
+        return Mode.declared()["mode"]
 
     def values(self) -> dict[str, Value]:
         """Return the present value of each knob."""
@@ -69,30 +73,47 @@ class InputNorm(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the samples, of the shape of `inputs`: (batch, numbers) or (batch, C, H, W)."""
-        mode = self._mode.mode
-        if mode == "none":
-            return inputs
-        if mode == "unit":
-            numbers = tuple(range(1, inputs.dim()))
-            length = torch.linalg.vector_norm(inputs, dim=numbers, keepdim=True)
-            return inputs / torch.where(length > 0, length, 1)
-        return standardised(inputs)
+        return normed(inputs, self._mode.mode)
 
     def extra_repr(self) -> str:
         """Return the mode for the printed network."""
         return f"mode={self.mode}"
 
 
-def standardised(inputs: Tensor) -> Tensor:
+def normed(inputs: Tensor, mode: str, out: Tensor | None = None) -> Tensor:
+    """Return the samples as an `InputNorm` of a mode does, into `out` if given."""
+    if mode == "none":
+        return inputs
+    if mode == "standardise":
+        return standardised(inputs, out)
+    length = lengths(inputs, tuple(range(1, inputs.dim())))
+    return inputs / length if out is None else torch.div(inputs, length, out=out)
+
+
+def standardised(inputs: Tensor, out: Tensor | None = None) -> Tensor:
     """Return each sample with mean 0 and deviation 1 over all its numbers; see `InputNorm`."""
-    numbers = tuple(range(1, inputs.dim()))
+    mean, scale = spread(inputs, tuple(range(1, inputs.dim())))
+    return (inputs - mean) * scale if out is None else torch.sub(inputs, mean, out=out).mul_(scale)
+
+
+def lengths(inputs: Tensor, numbers: tuple[int, ...]) -> Tensor:
+    """Return the length over some dimensions, which stay at size 1; 1 in the place of 0."""
+    length: Tensor = torch.linalg.vector_norm(inputs, dim=numbers, keepdim=True)
+    return torch.where(length > 0, length, 1)
+
+
+def spread(inputs: Tensor, numbers: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Return the mean over some dimensions, which stay at size 1, and one over the deviation.
+
+    The latter is 0 where all numbers are one value.
+    """
+    count = math.prod(inputs.shape[dimension] for dimension in numbers)
     # Over one less than the numbers, as the author's torch.std; of one number alone there is none.
-    less = min(1, inputs[0].numel() - 1) if len(inputs) else 0
+    less = min(1, count - 1) if inputs.numel() else 0
     deviation, mean = torch.std_mean(inputs, dim=numbers, correction=less, keepdim=True)
     # What is left of a sample of one value is rounding, which would be blown up to size one.
     rounding = 4 * torch.finfo(inputs.dtype).eps * mean.abs()
-    scale = torch.where(deviation > rounding, 1 / (deviation + _FLOOR), 0)
-    return (inputs - mean) * scale
+    return mean, torch.where(deviation > rounding, 1 / (deviation + _FLOOR), 0)
 
 
-__all__ = ["InputNorm", "standardised"]
+__all__ = ["InputNorm", "normed", "standardised"]

@@ -145,7 +145,7 @@ class LayerView:
             self.positions(tuple(x.shape))
             images = unfolding.framed(own, self._form, Scratch(), last=False)
             rows = unfolding.windows(images, self._form, last=False).reshape(-1, self.fan_in)
-        return rows if self._patches is None else self._patches.whitened(rows, group)
+        return rows if self._patches is None else self._patches.seen(rows, Scratch(), group)
 
     def chunks(
         self,
@@ -182,11 +182,7 @@ class LayerView:
         else:
             pieces = self._picked(own, scratch, places, last)
         for rows in pieces:
-            if self._patches is None or self._patches.matrix is None:
-                yield rows
-            else:
-                seen = scratch.take("whitened", tuple(rows.shape), x)
-                yield self._patches.whitened(rows, group, out=seen)
+            yield rows if self._patches is None else self._patches.seen(rows, scratch, group)
 
     def places(self, x: Tensor, count: int, generator: torch.Generator) -> Tensor | None:
         """Draw which patches of a batch to learn from, (count,), none twice.

@@ -16,10 +16,12 @@ from hebblab.nn.initial import redraw_
 from hebblab.nn.inputs import InputNorm
 from hebblab.nn.layers import LayerView
 from hebblab.nn.modes import evaluating
+from hebblab.nn.patches import PatchConv2d
 from hebblab.nn.published import BUILDERS, Builder, dense
 
 _builders: dict[str, Builder] = dict(BUILDERS)
 _DENSE = re.compile(r"dense-([1-9]\d{0,4}|100000)")
+_SET = (InputNorm, PatchConv2d, RePU)  # modules with settings that no state dictionary holds
 _DENSE_HELP = "dense-N is a dense network of N units, from dense-1 to dense-100000."
 
 
@@ -212,7 +214,7 @@ def settings(network: nn.Module) -> dict[str, dict[str, Value]]:
     return {
         name: module.values()
         for name, module in network.named_modules()
-        if isinstance(module, InputNorm | RePU)
+        if isinstance(module, _SET)
     }
 
 
@@ -225,7 +227,7 @@ def restore(network: nn.Sequential, given: Mapping[str, Mapping[str, Any]]) -> N
     """
     for name, values in given.items():
         module = network.get_submodule(name)
-        if isinstance(module, InputNorm | RePU):
+        if isinstance(module, _SET):
             known = module.values()
             for key, value in values.items():
                 if key not in known:

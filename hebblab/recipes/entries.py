@@ -1,10 +1,10 @@
 """What a recipe says of one layer: its rule, its start and its options, checked and written out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hebblab.errors import InvalidValue, shown, unknown
+from hebblab.errors import InvalidValue, lacking, shown
 from hebblab.knobs import Value
 from hebblab.nn import initial
 from hebblab.rules import get
@@ -30,6 +30,28 @@ def layer_name(name: object) -> str:
     return name
 
 
+def layer_names(names: object) -> list[str]:
+    """Return the names of layers as a list.
+
+    Raises:
+        InvalidValue: They are none.
+    """
+    if not isinstance(names, Iterable) or isinstance(names, str | bytes):
+        raise InvalidValue(f"Names of layers are a list such as ['hidden'], not {shown(names)}.")
+    return [layer_name(one) for one in names]
+
+
+def built(values: object) -> dict[str, Any]:
+    """Return what a network's builder set, by option; nothing for None.
+
+    Raises:
+        InvalidValue: That is no dictionary.
+    """
+    if values is not None and not isinstance(values, Mapping):
+        raise InvalidValue(f"What a network sets is a dictionary of options, not {shown(values)}.")
+    return dict(values or {})
+
+
 def complete(entry: Any) -> dict[str, Any]:
     """Return a layer's entry with every knob written out, checked.
 
@@ -45,9 +67,9 @@ def complete(entry: Any) -> dict[str, Any]:
         )
     rule = get(entry["rule"])
     declared = rule.declared()
-    for key in entry:
-        if key not in declared and key not in BESIDE:
-            raise unknown(f"knob of {rule.name!r}", key, {*declared, *BESIDE})
+    wrong = [key for key in entry if key not in declared and key not in BESIDE]
+    if wrong:
+        raise lacking(repr(rule.name), "knob", wrong, {*declared, *BESIDE})
     given = {key: value for key, value in entry.items() if key in declared}
     options: dict[str, Value | None] = {}
     for key, option in OPTIONS.items():

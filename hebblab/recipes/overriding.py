@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hebblab.data import worlds
-from hebblab.errors import unknown
+from hebblab.errors import lacking
 from hebblab.recipes.entries import BESIDE
 from hebblab.rules import get
 from hebblab.training import OF_THE_NETWORK, OPTIONS, LayerOptions, without_effect
@@ -37,7 +37,8 @@ def override(recipe: "Recipe", overrides: Mapping[str, Any]) -> tuple["Recipe", 
     base = recipe if given is None else recipe.changed(rules=given)
     entries: Entries = {layer: dict(entry) for layer, entry in base.rules.items()}
     told: list[str] = []
-    if given is None and fields.get("network", recipe.network) != recipe.network:
+    network = fields.get("network", recipe.network)
+    if given is None and not (isinstance(network, str) and network == recipe.network):
         entries = {EVERY_LAYER: next(iter(entries.values()))}
     rule = knobs.pop("rule", None)
     former = entries
@@ -60,7 +61,7 @@ def _of_the_world(
 ) -> dict[str, Any]:
     """Take the knobs of the data's world out of `knobs`; other data has none."""
     data = fields.get("data", recipe.data)
-    if data not in worlds.available():
+    if not isinstance(data, str) or data not in worlds.available():
         return {} if "world" in fields else {"world": {}}
     known = worlds.get(data).declared()
     start = fields.get("world", recipe.world if data == recipe.data else {})
@@ -83,17 +84,16 @@ def _start(rule: str) -> dict[str, Any]:
 
 def _spread(recipe: "Recipe", entries: Entries, knobs: Mapping[str, Any]) -> None:
     """Put each knob into every layer whose rule has it."""
+    known = {*type(recipe).model_fields, *BESIDE}
+    for entry in entries.values():
+        known |= set(get(entry["rule"]).declared())
+    wrong = [key for key in knobs if key not in known]
+    if wrong:
+        raise lacking("a run", "setting or knob", wrong, known)
     for key, value in knobs.items():
-        found = False
         for entry in entries.values():
             if key in BESIDE or key in get(entry["rule"]).declared():
                 entry[key] = value
-                found = True
-        if not found:
-            known = {*type(recipe).model_fields, *BESIDE}
-            for entry in entries.values():
-                known |= set(get(entry["rule"]).declared())
-            raise unknown("setting or knob", key, known)
 
 
 def _keep(

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from hebblab.data import worlds
 from hebblab.errors import InvalidValue, shown, unknown
 from hebblab.knobs import Knob, Knobbed, Value, knob, words
-from hebblab.recipes.entries import BESIDE, complete, layer_name
+from hebblab.recipes.entries import BESIDE, built, complete, layer_name, layer_names
 from hebblab.recipes.overriding import EVERY_LAYER, override
 from hebblab.rules import Rule, create, get
 from hebblab.training import OPTIONS, LayerOptions
@@ -219,7 +219,7 @@ class Recipe(Knobbed):
         """
         entry = self._entry(layer)
         said = {key: entry[key] for key in OPTIONS if entry.get(key) is not None}
-        return LayerOptions(**{**(network or {}), **said, "learning_rate": self.rate(layer)})
+        return LayerOptions(**{**built(network), **said, "learning_rate": self.rate(layer)})
 
     def _entry(self, layer: str) -> dict[str, Any]:
         if not isinstance(layer, str) or layer not in self.rules:
@@ -242,7 +242,7 @@ class Recipe(Knobbed):
         Raises:
             UnknownName: A layer of the recipe is not the network's.
         """
-        names = list(layers)
+        names = layer_names(layers)
         rules: dict[str, dict[str, Any]] = {}
         for name in names:
             entry = self.rules.get(name, self.rules.get(EVERY_LAYER))

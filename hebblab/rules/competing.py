@@ -5,7 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from hebblab.nn.scratch import Scratch
-from hebblab.rules import declared, fast, thresholds
+from hebblab.rules import abstention, declared, fast, thresholds
 from hebblab.rules.competition import alive, compete, scores
 from hebblab.rules.reductions import count
 from hebblab.rules.rule import Rows, Rule, Statistics
@@ -39,6 +39,11 @@ class Competing(Rule):
         """Return k where winners are counted."""
         return self.k if self.competition in ("hard", "graded") else None
 
+    @property
+    def abstains(self) -> bool:
+        """Whether units compete for images."""
+        return self.competition in _HEEDED
+
     def idle(self) -> dict[str, str]:
         """Return what the competition does not heed, with the reason."""
         heeded = _HEEDED.get(self.competition, set())
@@ -56,6 +61,7 @@ class Competing(Rule):
             k=self.k,
             temperature=self.temperature,
             thresholds=thresholds.of(self),
+            absent=abstention.of(self),
         )
         return activity if targets is None else activity * targets
 
@@ -71,11 +77,11 @@ class Competing(Rule):
         won = self._won(inputs, weights, scratch)
         if won is None:
             return super().accumulated(inputs, weights, total, scratch)
-        return won.statistics(total, self.powers, thresholds.of(self) is not None)
+        return won.statistics(total, self.powers, thresholds.counted(self))
 
     def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
         """Return the update of the units that won; the others have none."""
-        if thresholds.of(self) is not None or len(inputs) * len(weights) < fast.SMALL:
+        if thresholds.counted(self) or len(inputs) * len(weights) < fast.SMALL:
             return None
         won = self._won(inputs, weights, scratch)
         return None if won is None else won.touched(self, weights, self.powers)
@@ -83,7 +89,7 @@ class Competing(Rule):
     def _won(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> fast.Winners | None:
         """Return who won, where winners are counted and bags are quicker than a product."""
         counted = self.competition in ("hard", "graded") and self.k <= len(weights)
-        if not counted or inputs.is_cuda:
+        if not counted or inputs.is_cuda or abstention.of(self) is not None:
             return None
         graded, held = self.competition == "graded", thresholds.of(self)
         return fast.Winners(inputs, weights, self.k, self.similarity, graded, held, scratch)

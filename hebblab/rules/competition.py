@@ -102,6 +102,7 @@ def compete(
     temperature: float = 1.0,
     exponent: float = 1.0,
     thresholds: Tensor | None = None,
+    absent: Tensor | None = None,
 ) -> Tensor:
     """Return the activity Y (samples, units) that a rule multiplies with.
 
@@ -116,11 +117,18 @@ def compete(
         exponent: Of the proportional competition.
         thresholds: (units,), subtracted from the scores of "hard" and "graded", where nobody
             wins with less than nothing left.
+        absent: (samples, units) of bool, who takes no part in a competition; one that has winners
+            or shares.
     """
     if competition == "none":
         return responses
     if competition == "relu":
         return responses.clamp_min(0)
+    if absent is not None:
+        everybody = (absent.all(dim=1, keepdim=True)).logical_not_()
+        others = scores.masked_fill(absent & everybody, float("-inf"))
+        how = {"k": k, "temperature": temperature, "exponent": exponent, "thresholds": thresholds}
+        return compete(responses, others, alive, competition, **how).masked_fill(absent, 0)  # type: ignore[arg-type]
     if competition == "softmax":
         shifted = (scores - scores.amax(dim=1, keepdim=True)) / temperature
         return torch.softmax(shifted, dim=1) * alive

@@ -8,56 +8,16 @@ from torch import Tensor
 
 from hebblab.knobs import Value, knob
 from hebblab.nn.scratch import Scratch
-from hebblab.rules import declared, fast, thresholds
-from hebblab.rules.competition import alive, compete, scores
-from hebblab.rules.reductions import count, pulled
+from hebblab.rules import abstention, declared, fast, thresholds
+from hebblab.rules.competition import alive, compete
+from hebblab.rules.reductions import count
 from hebblab.rules.registry import register
-from hebblab.rules.rule import Rows, Rule, Statistics
-
-
-class _Winners(Rule):
-    """Units share an image by r; each moves towards it by its share."""
-
-    teachable: ClassVar[bool] = True
-
-    similarity: str = declared.similarity("cosine")
-    reduction: str = declared.reduction("share", ("share", "share2", "mean", "sum", "max"))
-
-    def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
-        """Return r (samples, units), of which a teacher's targets decide."""
-        raise NotImplementedError
-
-    def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Return the scores that units compete by, (samples, units)."""
-        return scores(inputs, weights, inputs @ weights.T, self.similarity)
-
-    def statistics(
-        self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None
-    ) -> Statistics:
-        """Return RᵀX (units, fan_in), ΣR, Σ|R| (units,) and the number of samples.
-
-        With `reduction="share2"` the first two are of R².
-        """
-        shares = self.shares(inputs, weights, targets)
-        active = shares.sum(dim=0)
-        samples = count(inputs)
-        fired = thresholds.fired(self, shares)
-        if self.reduction == "share2":
-            shares = shares.square()
-            return shares.T @ inputs, shares.sum(dim=0), active, samples, *fired
-        return shares.T @ inputs, active, active.clone(), samples, *fired
-
-    def change(self, statistics: Statistics, weights: Tensor) -> Tensor:
-        """Return RᵀX - diag(ΣR) W, divided as `reduction` says."""
-        return pulled(statistics, weights, self.reduction)
-
-    def finished(self, total: Statistics, weights: Tensor) -> Tensor:
-        """Return the change in the place of RᵀX."""
-        return pulled(total, weights, self.reduction, in_place=True)
+from hebblab.rules.rule import Rows, Statistics
+from hebblab.rules.winning import Winning
 
 
 @register
-class HardWTA(_Winners):
+class HardWTA(Winning):
     r"""Only the best unit or units for an image learn from it.
 
     \[\Delta w_i = \sum_b r_{bi}\,(x_b - w_i) \Big/ \sum_b r_{bi}\]
@@ -66,8 +26,8 @@ class HardWTA(_Winners):
 
     Knobs: `k` 1 to the number of units; `similarity` dot, cosine, raised-cosine or distance;
     `reduction` share, share2, mean, sum or max. With cosine scores nothing spreads the wins, as
-    they are blind to length: adaptive thresholds do (the layer's option), or dot with a large
-    start.
+    they are blind to length: adaptive thresholds or random abstention do (options of the layer),
+    or dot with a large start.
 
     Source: Rumelhart and Zipser 1985; Lagani 2022, equation 2.
 
@@ -103,6 +63,10 @@ class HardWTA(_Winners):
         "Ties: in the older code all tied units win, so that an empty image trains every unit. "
         "Here: the lowest number wins, and an empty image has no winner.",
         "k: the older code reads wta_k and never uses it. Here it acts.",
+        "Random abstention: the older code draws once a batch who sits out, and puts their scores "
+        "to zero; the newer one can multiply scores by the chance to sit out, which favours who "
+        "won. Here: the layer's option abstention, off; drawn for each sample, by the same chance, "
+        "and who sits out has no score at all.",
     )
     advice = "Raise k and watch several units settle on the same digit."
     starting_options: ClassVar[Mapping[str, Value]] = {"thresholds": True}
@@ -118,8 +82,10 @@ class HardWTA(_Winners):
         compared = self.ranking(inputs, weights)
         if targets is not None:
             compared = compared * targets
-        held = thresholds.of(self)
-        won = compete(compared, compared, alive(inputs), "hard", k=self.k, thresholds=held)
+        held, absent = thresholds.of(self), abstention.of(self)
+        won = compete(
+            compared, compared, alive(inputs), "hard", k=self.k, thresholds=held, absent=absent
+        )
         # A score that the teacher put to zero beats a negative one, and must not win by that.
         return won if targets is None else won * (targets != 0)
 
@@ -130,24 +96,24 @@ class HardWTA(_Winners):
         won = self._won(inputs, weights, scratch)
         if won is None:
             return super().accumulated(inputs, weights, total, scratch)
-        return won.statistics(total, (1, 1), thresholds.of(self) is not None)
+        return won.statistics(total, (1, 1), thresholds.counted(self))
 
     def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
         """Return the update of the units that won; the others have none."""
-        if thresholds.of(self) is not None or len(inputs) * len(weights) < fast.SMALL:
+        if thresholds.counted(self) or len(inputs) * len(weights) < fast.SMALL:
             return None
         won = self._won(inputs, weights, scratch)
         return None if won is None else won.touched(self, weights, (1, 1))
 
     def _won(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> fast.Winners | None:
-        if inputs.is_cuda or self.k > len(weights):
+        if inputs.is_cuda or self.k > len(weights) or abstention.of(self) is not None:
             return None
         held = thresholds.of(self)
         return fast.Winners(inputs, weights, self.k, self.similarity, False, held, scratch)
 
 
 @register
-class SoftWTA(_Winners):
+class SoftWTA(Winning):
     r"""All units learn from an image, by how well they match; T sets how sharply.
 
     \[\Delta w_i = \sum_b r_{bi}\,(x_b - w_i) \Big/ \sum_b r_{bi}, \qquad
@@ -192,6 +158,9 @@ class SoftWTA(_Winners):
         "r, and the other as share2, which left most units noise in our runs.",
         "Overflow: the code takes exponentials of s / T as they are. Here: the largest is "
         "subtracted first.",
+        "Random abstention: as with hard winners, the codes draw once a batch or weigh by the "
+        "chance to sit out. Here: the layer's option abstention, drawn for each sample; a unit's "
+        "shares count as its wins, as in the codes.",
     )
     advice = "Turn the temperature up until all units become the mean image, and back."
     learning_rate = 0.2
@@ -203,13 +172,18 @@ class SoftWTA(_Winners):
     def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return the softmax of score / temperature, times the targets."""
         compared = self.ranking(inputs, weights)
-        shares = compete(compared, compared, alive(inputs), "softmax", temperature=self.temperature)
+        warm, absent = self.temperature, abstention.of(self)
+        shares = compete(
+            compared, compared, alive(inputs), "softmax", temperature=warm, absent=absent
+        )
         return shares if targets is None else shares * targets
 
     def accumulated(
         self, inputs: Tensor, weights: Tensor, total: Statistics | None, scratch: Scratch
     ) -> Statistics:
         """Return the statistics so far, in kept buffers; see `Rule`."""
+        if thresholds.counted(self):
+            return super().accumulated(inputs, weights, total, scratch)
         shares = fast.responses(inputs, weights, scratch)
         shares, lengths = fast.scored_(shares, inputs, weights, self.similarity)
         top = shares.amax(dim=1, keepdim=True)
@@ -224,7 +198,7 @@ class SoftWTA(_Winners):
 
 
 @register
-class ProportionalWTA(_Winners):
+class ProportionalWTA(Winning):
     r"""All units learn from an image in proportion to how well they match: nearly alike.
 
     \[\Delta w_i = \sum_b r_{bi}\,(x_b - w_i) \Big/ \sum_b r_{bi}, \qquad
@@ -292,5 +266,8 @@ class ProportionalWTA(_Winners):
     def shares(self, inputs: Tensor, weights: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return the scores to the power of the exponent, by their sum; none for negative ones."""
         compared = self.ranking(inputs, weights)
-        shares = compete(compared, compared, alive(inputs), "proportional", exponent=self.exponent)
+        power, absent = self.exponent, abstention.of(self)
+        shares = compete(
+            compared, compared, alive(inputs), "proportional", exponent=power, absent=absent
+        )
         return shares if targets is None else shares * targets

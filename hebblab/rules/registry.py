@@ -11,7 +11,7 @@ RuleClass = TypeVar("RuleClass", bound=type[Rule])
 _OF_A_LAYER = (
     *("rule", "init", "layer", "learning_rate", "n", "row_norm", "triangle", "thresholds"),
     *("threshold_rate", "norm_adaptive_lr", "pruning", "teacher", "input_norm", "zca"),
-    *("zca_epsilon", "patches_per_batch", "radius_end"),
+    *("zca_epsilon", "patches_per_batch", "radius_end", "abstention", "patch_norm"),
 )
 _OF_A_RECIPE = (
     *("schema_version", "data", "network", "rules", "batch_size", "epochs", "steps", "endless"),

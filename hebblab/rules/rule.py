@@ -11,7 +11,7 @@ from torch import Tensor
 from hebblab.errors import InvalidValue
 from hebblab.knobs import Knobbed, Value
 from hebblab.nn.scratch import Scratch
-from hebblab.rules import thresholds
+from hebblab.rules import abstention, thresholds
 from hebblab.rules.inputs import check, checked
 
 Statistics = tuple[Tensor, ...]
@@ -136,6 +136,23 @@ class Rule(Knobbed):
         self._buffers["thresholds"] = thresholds
         self._threshold_rate = rate
 
+    @property
+    def abstains(self) -> bool:
+        """Whether the rule as it is set has a competition that single units could sit out."""
+        return False
+
+    def abstention(self, wins: Tensor | None, absent: Tensor | None = None) -> None:
+        """Hold how often each unit won (units,), which `advance` counts on; None lets go of it.
+
+        Args:
+            wins: See `hebblab.rules.abstention`.
+            absent: Who sits out which of the samples to come, (samples, units) of bool.
+
+        Raises:
+            InvalidValue: The rule has no competition.
+        """
+        abstention.hold(self, wins, absent)
+
     def in_words(self) -> str:
         """Return what the present values mean, in one sentence; empty where it says nothing new."""
         return ""
@@ -199,16 +216,28 @@ class Rule(Knobbed):
         """Return what units answer to, (units, fan_in): what is drawn and probed."""
         return weights
 
+    def inhibition(self, weights: Tensor) -> Tensor | None:
+        """Return by how much units inhibit each other's answers, (units, units), or None.
+
+        Where there is some, answers are what `hebblab.nn.settling.settled` makes of responses.
+        """
+        return None
+
     def ranking(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return what units are ranked by when they compete, (samples, units)."""
         return inputs @ weights.T
 
     def advance(self, statistics: Statistics, learning_rate: float) -> None:
         """Move what the rule holds beside its knobs; called once a step, after the weights."""
+        if not thresholds.counted(self):
+            return
+        *_, samples, fired = statistics
         held, k = thresholds.of(self), self.winners_wanted()
         if held is not None and k is not None:
-            *_, samples, fired = statistics
             thresholds.adapt_(held, fired, samples, k, self._threshold_rate)
+        wins = self._buffers.get(abstention.WINS)
+        if wins is not None:
+            abstention.count_(wins, fired)
 
     def fused(self, inputs: Tensor, weights: Tensor, scratch: Scratch) -> Tensor | Rows | None:
         """Return the update by a faster way that equals `update`, or None where there is none.

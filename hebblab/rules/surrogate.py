@@ -157,9 +157,10 @@ def surrogate(rule: Rule) -> Surrogate:
     teacher made of the responses, and counts as constant. `oja-subspace`, `sanger` and `hpca` have
     half the squared error of what units explain, with everything constant but each unit's own w;
     `krotov-hopfield`, `softhebb` and `soft-krotov` -Σ g u + ½ Σ c ‖w‖²;
-    `hebbian-anti-hebbian` -2 Σ y (w·x) / n + ‖w‖². As y is constant, the sum over samples is taken
-    before the product with w. A rule of one's own, which may have no loss, gets minus the inner
-    product of its update and the weights: the same gradient, and a value without a meaning.
+    `hebbian-anti-hebbian` -2 Σ y (w·x) / n + ‖w‖², in 2015 (½ Σ y² ‖w‖² - Σ y (w·x)) / D. As y is
+    constant, the sum over samples is taken before the product with w. A rule of one's own, which
+    may have no loss, gets minus the inner product of its update and the weights: the same gradient,
+    and a value without a meaning.
 
     The optimizer changes the rule: momentum goes on where it went, Adam makes all steps of about
     one size, and weight decay forgets a second time (`hebb` has its own knob for that). Unit-norm
@@ -252,7 +253,10 @@ def _in_order(rule: Sanger | HPCA, sums: Statistics, weights: Tensor) -> Tensor:
 
 
 def _anti_hebbian(rule: HebbianAntiHebbian, sums: Statistics, weights: Tensor) -> Tensor:
-    hebbian, _, samples = sums
+    hebbian, outer, *_, samples = sums
+    if rule.variant == "2015":
+        each = 0.5 * outer.diagonal() * weights.square().sum(dim=1) - (hebbian * weights).sum(dim=1)
+        return (each / rule.activity(sums)).sum()
     mean = averaged(hebbian, samples)
     return weights.square().sum() - 2 * (mean * weights).sum()
 

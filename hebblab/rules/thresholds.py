@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from hebblab.rules.abstention import WINS
+
 if TYPE_CHECKING:
     from hebblab.rules.rule import Rule
 
@@ -17,13 +19,20 @@ def of(rule: "Rule") -> Tensor | None:
 
 
 def fired(rule: "Rule", won: Tensor) -> tuple[Tensor, ...]:
-    """Return how often each unit won, as a further statistic, where thresholds ask for it.
+    """Return how often each unit won, as a further statistic, where `counted` asks for it.
 
     Args:
         rule: Any rule.
-        won: (samples, units), not zero where a unit won.
+        won: (samples, units), not zero where a unit won; where no winners are counted, its share.
     """
-    return () if of(rule) is None else ((won != 0).sum(dim=0),)
+    if not counted(rule):
+        return ()
+    return ((won != 0).sum(dim=0) if rule.winners_wanted() is not None else won.sum(dim=0),)
+
+
+def counted(rule: "Rule") -> bool:
+    """Return whether a rule holds something that moves by how often units win."""
+    return NAME in rule.buffers or WINS in rule.buffers
 
 
 def adapt_(thresholds: Tensor, fired: Tensor, samples: Tensor, k: int, rate: float) -> None:

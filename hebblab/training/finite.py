@@ -5,6 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from hebblab.errors import Diverged, NotFinite
+from hebblab.rules import Rows
+from hebblab.rules.inputs import not_finite
 from hebblab.rules.reductions import largest
 
 _HUGE = 1e30  # a step this large is lost already; refusing it keeps the last finite weights exactly
@@ -55,6 +58,27 @@ class Watch:
             return 0.0
         found, self._bad = float(self._worst), None
         return found
+
+    def refuse(
+        self, change: Tensor | Rows, rate: float, weights: Tensor, inputs: Tensor | None, layer: str
+    ) -> None:
+        """Refuse a step after which weights would be lost; inputs tell bad data from a bad rate.
+
+        Raises:
+            NotFinite: The inputs or the weights are not finite.
+            Diverged: The change is not finite, or too large.
+        """
+        size = self.size(change.values if isinstance(change, Rows) else change, rate)
+        if not self.lost(size):
+            return
+        if inputs is not None and (said := not_finite(inputs)):
+            raise NotFinite(f"The inputs of layer {layer!r} hold {said}.")
+        if said := not_finite(weights):
+            raise NotFinite(f"The weights of layer {layer!r} hold {said}.")
+        raise Diverged(
+            f"The weights of layer {layer!r} were about to leave the finite numbers (a change of "
+            f"{size:.3g}). Lower the learning rate, or choose a rule that bounds them."
+        )
 
     @staticmethod
     def lost(size: float) -> bool:

@@ -53,10 +53,10 @@ class HebbianTrainer(Engine):
             loaded model as it is.
         seed: Of that draw, and of pruned connections.
         options: What is set around the rules, for every layer or by layer name. A `learning_rate`
-            that is given is set in the optimizer; `n`, `triangle` and `input_norm` are set in the
-            network's own modules; a map's radius falls to a given `radius_end` over the steps of
-            `run`, until somebody sets it. `zca` asks for a whitening that was fitted before, by
-            what was given there for epsilon.
+            that is given is set in the optimizer; `n`, `triangle`, `input_norm` and `patch_norm`
+            are set in the network's own modules; a map's radius falls to a given `radius_end` over
+            the steps of `run`, until somebody sets it. `zca` asks for a whitening that was fitted
+            before, by what was given there for epsilon.
         updates: "in-order" or "simultaneous".
         classes: How many classes the labels have, for a teacher.
 
@@ -111,6 +111,7 @@ class HebbianTrainer(Engine):
             refuse_idle(rule, chosen[name], name)
             self._around[name].judge(chosen[name], chosen[name].said)
             self._around[name].judge_whitening(chosen[name])
+            self._around[name].judge_rule(rule)
         uses = Counter(id(rule) for rule in rules.values())
         self.learners = {
             name: Learner(views[name], rule, optimizer, chosen[name], classes, uses[id(rule)] > 1)
@@ -136,7 +137,7 @@ class HebbianTrainer(Engine):
         for learner in self.learners.values():
             if initialize or learner.options.pruning:
                 learner.begin(generator)
-        self._show_thresholds()
+        self.show()
 
     @property
     def rules(self) -> dict[str, Rule]:
@@ -175,7 +176,7 @@ class HebbianTrainer(Engine):
                 "not say when that is: give epoch_length, the batches of an epoch."
             )
         self._set_modes()
-        self._show_thresholds()
+        self.show()
         return super().run(data, max_epochs=number, epoch_length=epoch_length)
 
     def focus(self, layer: str | None) -> None:
@@ -195,9 +196,10 @@ class HebbianTrainer(Engine):
     def _set_modes(self) -> None:
         set_modes(self.model, self._active, self.learners, self._fresh)
 
-    def _show_thresholds(self) -> None:
+    def show(self) -> None:
+        """Let the activations know what of the layers' state belongs to their answers."""
         for name, learner in self.learners.items():
-            self._around[name].show(learner.thresholds, learner.rule)
+            self._around[name].show(learner)
 
     @torch.no_grad()
     def _step(self, batch: Any) -> int:
@@ -221,6 +223,7 @@ class HebbianTrainer(Engine):
             learner = self.learners[name]
             if self.updates == "in-order":
                 learner.learn(inputs, labels)
+                self._show_inhibition(name)
             else:
                 statistics: list[Statistics] = []
                 change = learner.change(inputs, labels, statistics)
@@ -232,7 +235,14 @@ class HebbianTrainer(Engine):
             inside(self.model, self.learners, x, last, meet)
         for learner, change, statistics, inputs in waiting:
             learner.apply(change, statistics, inputs)
+            self._show_inhibition(learner.view.name)
         return len(x)
+
+    def _show_inhibition(self, name: str) -> None:
+        """Bring the activation behind a layer to the step that was just taken."""
+        activation = self._around[name].activation
+        if activation is not None and activation.lateral is not None:
+            activation.lateral = self.learners[name].inhibition()
 
     def _last(self) -> str:
         return next(name for name in reversed(self.learners) if name in self._active)

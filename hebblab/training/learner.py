@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from hebblab.errors import Diverged, InvalidValue, NotFinite
+from hebblab.errors import InvalidValue
 from hebblab.nn import LayerView, Scratch
-from hebblab.rules import Rows, Rule
-from hebblab.rules.inputs import not_finite
+from hebblab.rules import Rows, Rule, abstention
 from hebblab.rules.rule import Statistics
 from hebblab.training import around, sampling, teacher
+from hebblab.training.abstaining import Abstaining
 from hebblab.training.finite import Watch
 from hebblab.training.local import Local
 from hebblab.training.options import LayerOptions, refuse_unfit
@@ -49,6 +49,7 @@ class Learner:
         self.mask: Tensor | None = None
         self._thresholds: Tensor | None = None
         self._places = torch.Generator()
+        self._abstaining = Abstaining()
         self._classes = classes
         self._shared = shared
         self._held: list[dict[str, Tensor]] = []
@@ -108,7 +109,9 @@ class Learner:
         if self.options.pruning:
             weight = self.view.module.weight.detach()
             self.mask = around.drawn_mask(weight, self.options.pruning, generator)
-        self._places.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        seed = int(torch.randint(2**62, (), generator=generator))
+        self._places.manual_seed(seed)
+        self._abstaining.begin(seed)
         self.finish()
 
     @torch.no_grad()
@@ -137,6 +140,17 @@ class Learner:
             self._enter(group)
             parts.append(self.rule.filters(self.view.weights(group)))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def inhibition(self) -> Tensor | None:
+        """Return by how much units inhibit each other's answers, (units, units of a group)."""
+        parts = []
+        for group in range(self.view.groups):
+            self._enter(group)
+            found = self.rule.inhibition(self.view.weights(group))
+            if found is None:
+                return None
+            parts.append(found)
+        return torch.cat(parts)
 
     @torch.no_grad()
     def answer(self, inputs: Tensor) -> Tensor:
@@ -180,6 +194,7 @@ class Learner:
             quick = rule.fused(view.inputs(inputs), view.weights(), self.scratch)
             if quick is not None:
                 return quick
+        state = self._abstaining.state() if keep and self.options.abstention else None
         changes = []
         for group in range(view.groups):
             self._enter(group)
@@ -196,6 +211,8 @@ class Learner:
             changes.append(view.straight(finish(total, weights), turned=turned))
             if statistics is not None:
                 statistics.append(total)
+        if state is not None:
+            self._abstaining.back(state)
         return changes[0] if len(changes) == 1 else torch.cat(changes)
 
     @torch.no_grad()
@@ -215,7 +232,7 @@ class Learner:
         if self.options.norm_adaptive_lr:
             power = self.options.norm_adaptive_lr
             change = around.slowed(change, self.view.weights(), self.rule.norm or 2.0, power)
-        self._refuse_infinite(change, rate, inputs)
+        self._watch.refuse(change, rate, self.view.weights(), inputs, self.view.name)
         self.optimizer.local_step(change, self.view.name)
         self.finish()
         for group, one in enumerate(statistics):
@@ -241,9 +258,16 @@ class Learner:
         places: Tensor | None,
     ) -> Statistics:
         total: Statistics | None = None
+        wins, chances = self.rule.buffers.get(abstention.WINS), None
+        if wins is not None:
+            samples = sampling.rows(self.view, inputs) if places is None else len(places)
+            chances = abstention.chances(wins, samples).float()
         turned = labels is None and self.rule.any_order()
         first = 0
         for rows in self.view.chunks(inputs, self.scratch, group, turned=turned, places=places):
+            if chances is not None:
+                absent = self._abstaining.draw(chances, len(rows), rows.device)
+                self.rule.abstention(wins, absent)
             if labels is None:
                 total = self.rule.accumulated(rows, weights, total, self.scratch)
                 continue
@@ -253,28 +277,23 @@ class Learner:
             total = part if total is None else tuple(map(torch.add, total, part))
             first += len(rows)
         assert total is not None
+        if wins is not None:
+            self.rule.abstention(wins)
         return total
 
     def _enter(self, group: int) -> None:
         """Let the rule hold what belongs to a group."""
-        self.rule.hold(self._held[group])
+        held = self._held[group]
+        self.rule.hold(held)
+        if self.options.abstention and abstention.WINS not in held:
+            # In float64, which counts patches for days.
+            held[abstention.WINS] = self.view.module.weight.new_zeros(
+                self.units, dtype=torch.float64
+            )
+        self.rule.abstention(held.get(abstention.WINS) if self.options.abstention else None)
         thresholds = self.thresholds
         if thresholds is None:
             self.rule.homeostasis(None)
             return
         own = thresholds[group * self.units : (group + 1) * self.units]
         self.rule.homeostasis(own, self.options.threshold_rate)
-
-    def _refuse_infinite(self, change: Tensor | Rows, rate: float, inputs: Tensor | None) -> None:
-        values = change.values if isinstance(change, Rows) else change
-        size = self._watch.size(values, rate)
-        if self._watch.lost(size):
-            if inputs is not None and (said := not_finite(inputs)):
-                raise NotFinite(f"The inputs of layer {self.view.name!r} hold {said}.")
-            if said := not_finite(self.view.weights()):
-                raise NotFinite(f"The weights of layer {self.view.name!r} hold {said}.")
-            raise Diverged(
-                f"The weights of layer {self.view.name!r} were about to leave the finite numbers "
-                f"(a change of {size:.3g}). Lower the learning rate, or choose a rule that bounds "
-                "them."
-            )

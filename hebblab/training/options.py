@@ -83,6 +83,13 @@ class LayerOptions(Knobbed):
         advanced=True,
         help="Share of the connections that do not exist, drawn once.",
     )
+    abstention: bool = knob(
+        False,
+        symbol="abstain",
+        title="random abstention",
+        advanced=True,
+        help="Let a unit that won much sit out at random, so that others win.",
+    )
     teacher: bool = knob(
         False,
         symbol="teacher",
@@ -91,6 +98,13 @@ class LayerOptions(Knobbed):
         help="Let only the units of an image's own class learn from it.",
     )
     input_norm: str = _of_the_network(InputNorm.knob(), advanced=True)
+    patch_norm: bool = knob(
+        False,
+        symbol="‖patch‖",
+        title="norm per patch",
+        advanced=True,
+        help="Let the input norm act on each patch by itself instead of on the whole input.",
+    )
     zca: str = knob(
         "none",
         symbol="ZCA",
@@ -156,6 +170,12 @@ def refuse_contradictions(rule: Rule, options: LayerOptions, layer: str = "") ->
             f"Adaptive thresholds{at} even out who wins, and {rule.name!r} as it is set has no "
             "winners. Choose 'hard-wta', or a competition of winners (hard, graded)."
         )
+    if options.abstention and not rule.abstains:
+        raise InvalidValue(
+            f"Random abstention{at} keeps units that won much out of a competition, and "
+            f"{rule.name!r} as it is set has none. Leave abstention off, or choose a winner rule "
+            "such as 'hard-wta'."
+        )
     if options.norm_adaptive_lr and rule.norm is None:
         raise InvalidValue(
             f"A norm-adaptive rate{at} slows down as the norm nears one, and {rule.name!r} as it "
@@ -185,6 +205,10 @@ def without_effect(rule: Rule, options: LayerOptions) -> dict[str, str]:
             f"{name} as it is set has no winners.",
         ),
         "threshold_rate": (not (winning and options.thresholds), "Adaptive thresholds are off."),
+        "abstention": (
+            not (rule.abstains or options.abstention),
+            f"{name} as it is set has no competition to abstain from.",
+        ),
         "norm_adaptive_lr": (rule.norm is None, f"{name} as it is set holds no norm."),
         "pruning": (rule.ordered, f"Each unit of {name} has its place among the others."),
         "teacher": (

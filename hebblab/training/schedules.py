@@ -10,12 +10,12 @@ from hebblab.training.local import Local
 DECAYS = ("none", "linear")
 
 
-def decay_factor(decay: str, step: int, steps: int | None, floor: float = 0.0) -> float:
+def decay_factor(decay: str, step: float, steps: int | None, floor: float = 0.0) -> float:
     """Return what the learning rate is multiplied with in the step after `step` steps.
 
     Args:
         decay: "none", or "linear" for max(floor, 1 - step/steps).
-        step: Steps taken so far.
+        step: Steps taken so far; between two, where steps have changed their worth.
         steps: Steps of the whole run; None where it has no end, and then nothing decays.
         floor: Smallest factor, as a share of the rate.
 
@@ -27,7 +27,7 @@ def decay_factor(decay: str, step: int, steps: int | None, floor: float = 0.0) -
     return max(floor, 1 - step / steps)
 
 
-def greedy_phase(step: int, steps: int, layers: int) -> tuple[int, int, int]:
+def greedy_phase(step: float, steps: int, layers: int) -> tuple[int, float, int]:
     """Return which layer learns in a step when layers learn one after another.
 
     Returns:
@@ -43,7 +43,7 @@ def greedy_phase(step: int, steps: int, layers: int) -> tuple[int, int, int]:
     return place, step - start, max(1, ends[place] - start)
 
 
-def shrunk(start: float, end: float, step: int, steps: int) -> float:
+def shrunk(start: float, end: float, step: float, steps: int) -> float:
     """Return a radius that falls geometrically, start·(end/start)^(step/steps), and stays there.
 
     Source: Kohonen 1990; a map unfolds under a wide radius and takes up detail under a narrow one.

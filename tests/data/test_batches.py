@@ -141,3 +141,31 @@ def test_as_floats_takes_evenly_spaced_samples_of_its_own(images, vectors):
     for limit in (0, -1, 2.5, True):
         with pytest.raises(InvalidValue, match="limit must be a whole number from 1"):
             as_floats(images, limit=limit)
+
+
+def test_a_size_may_change_within_an_epoch_whose_order_stays(images):
+    order = torch.randperm(25, generator=generator(3))
+    batches = Batches(images, 5, generator(3))
+    epoch_under_way = iter(batches)
+    first = next(epoch_under_way)[1].clone()
+    batches.resize(8)
+    rest = [labels.clone() for _, labels in epoch_under_way]
+    assert [len(one) for one in (first, *rest)] == [5, 8, 8]
+    assert torch.equal(torch.cat([first, *rest]), order[:21])
+    assert len(batches) == 3 and [len(labels) for _, labels in batches] == [8, 8, 8]
+
+
+def test_a_batch_that_was_handed_out_outlives_a_resize(images):
+    batches = Batches(images, 5, generator())
+    inputs, _ = next(iter(batches))
+    before = inputs.clone()
+    batches.resize(5)
+    next(iter(batches))
+    assert torch.equal(inputs, before)
+
+
+def test_a_resize_that_does_not_fit_changes_nothing(images):
+    batches = Batches(images, 5, generator())
+    with pytest.raises(InvalidValue, match="26 is more than the data holds"):
+        batches.resize(26)
+    assert batches.batch_size == 5 and len(next(iter(batches))[1]) == 5

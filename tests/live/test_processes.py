@@ -93,14 +93,23 @@ def test_a_process_ends_quietly(ended, way):
 
 
 def test_an_interrupt_reaches_the_waiting_and_the_run_goes_on():
+    # It is sent once the main thread has come to rest in its call.
     code = """
 s = hl.Session('mnist-krotov', endless=True); started(s)
-for call in (s.wait, lambda: s.pause() or s.step(10_000_000)):
+def tell():
+    while s.state != 'running':
+        time.sleep(0.01)
+    time.sleep(0.5)
+    print('waiting', flush=True)
+def interrupted(call):
+    threading.Thread(target=tell).start()
     try:
-        print('waiting', flush=True)
         call()
     except KeyboardInterrupt:
         print(s.state, flush=True)
+interrupted(s.wait)
+s.pause()
+interrupted(lambda: s.step(10_000_000))
 steps = s.steps
 s.pause(); s.step(3); s.stop()
 print(s.state, s.steps >= steps + 3, flush=True)

@@ -17,7 +17,7 @@ def pumped(recipe, dataset, monkeypatch):
     def build(**changes):
         run = Run(recipe(**changes), dataset)
         twin = Run(recipe(**changes), dataset)
-        reader = Reader(twin.model, dataset, run.centre, len(run.batches))
+        reader = Reader(twin.model, dataset, run.centre)
         return Loop(run, Recorder(reader, threaded=False))
 
     def refuse(self):

@@ -40,6 +40,7 @@ def test_recipe_and_edits_repeat_the_run(make, live, dataset, tmp_path):
     about = json.loads((session.save(tmp_path) / "recipe.json").read_text(encoding="utf-8"))
     assert (about["steps"], about["state"]) == (20, "paused")
     assert about["data_fingerprint"] == dataset.fingerprint
+    assert (about["chunk"], about["recipe"]["threads"]) == (4096, session.recipe.threads)
     with Session(Recipe.model_validate_json(json.dumps(about["recipe"])), dataset=dataset) as again:
         for edit in about["edits"]:
             again.step(edit["step"] - again.steps)

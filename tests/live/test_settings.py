@@ -112,13 +112,20 @@ def test_options_are_offered_where_they_can_act():
     none = LayerOptions()
     assert set(first.offered(hard, none)) == {
         *("learning_rate", "n", "row_norm", "triangle", "thresholds", "pruning", "teacher"),
-        *("input_norm", "zca", "patches_per_batch"),
+        *("input_norm", "zca", "patches_per_batch", "abstention"),
     }
     assert {"zca", "patches_per_batch"} <= set(second.offered(hard, none))
     assert not {"zca", "patches_per_batch"} & set(dense.offered(hard, none))
     assert not {"n", "triangle", "input_norm"} & set(bare.offered(hard, none))
     assert {"norm_adaptive_lr"} == set(dense.offered(krotov, none)) - set(dense.offered(hard, none))
     assert not {"row_norm", "thresholds", "teacher"} & set(dense.offered(krotov, none))
+    unit = LayerOptions(input_norm="unit")
+    assert "patch_norm" in first.offered(hard, unit) and "patch_norm" not in dense.offered(
+        hard, unit
+    )
+    assert first.missing(hard, none)["patch_norm"] == "Input norm is none."
+    assert "no PatchConv2d" in dense.missing(hard, unit)["patch_norm"]
+    assert "abstention" not in first.offered(krotov, none)
     assert "threshold_rate" in dense.offered(hard, LayerOptions(thresholds=True))
     assert "zca_epsilon" in first.offered(hard, LayerOptions(zca="images"))
     assert "radius_end" in dense.offered(create("som"), none)
@@ -248,3 +255,24 @@ def test_the_tensors_of_whitening_have_names():
         f"{name}.{one}" for name in ("whiten", "conv1", "conv2") for one in ("mean", "matrix")
     }
     assert whitening_buffers(networks.create("dense-100")) == frozenset()
+
+
+def test_a_norm_per_patch_is_what_the_rule_and_the_whitening_see(pictures):
+    one = {"input_norm": "unit", "patch_norm": True}
+    made = run(pictures, one=one, two={"zca": "patches", **one})
+    assert (made.model.prepare1.mode, made.model.conv1.patch_norm) == ("none", "unit")
+    x = torch.rand(3, 1, 6, 6, generator=torch.Generator().manual_seed(1))
+    rows = made.views["conv1"].inputs(x)
+    assert torch.allclose(rows.norm(dim=1), torch.ones(len(rows)))
+    assert made.model.conv2.fitted_norm == "unit"
+    given = made.around["conv2"].before(pictures.train.pixels.float() / 255).detach()
+    patches = all_patches(given)
+    patches = patches / patches.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    mean, _ = whitened_by_hand(patches, 1e-3)
+    assert np.allclose(made.model.conv2.mean, mean, atol=1e-4)
+    with pytest.raises(InvalidValue, match="input_norm is none"):
+        run(pictures, one={"patch_norm": True})
+    with pytest.raises(InvalidValue, match="'1' is a Linear with no patches"):
+        run(pictures, "plain", one={"patch_norm": True, "input_norm": "unit"})
+    kept = run(pictures, "shaped", two={"patch_norm": True})
+    assert (kept.model.prepare2.mode, kept.model.conv2.patch_norm) == ("none", "standardise")

@@ -153,6 +153,46 @@ class TestAccepting:
         with pytest.raises(InvalidValue, match=r"3 classes units of its own.* has only 2"):
             few.edit(teacher=True)
 
+    @pytest.mark.parametrize(
+        ("rule", "changes", "told"),
+        [
+            (HARD, {"similarity": "cosine"}, True),
+            (HARD, {"similarity": "dot"}, False),
+            (HARD, {"thresholds": True}, True),
+            ({**HARD, "thresholds": True}, {"thresholds": False}, False),
+            (HARD, {"input_norm": "unit"}, True),
+            (HARD, {"k": 2, "n": 2.0}, False),
+            ({"rule": "oja"}, {"competition": "hard"}, True),
+            ({"rule": "hpca"}, {"activation": "tanh"}, True),
+            ({"rule": "hebbian-anti-hebbian"}, {"nonnegative": True}, True),
+        ],
+    )
+    def test_an_edit_that_moves_what_units_settle_at_says_so(self, make, rule, changes, told):
+        session = make(rule=rule, network="around")
+        session.step(2)
+        edit = session.edit(changes)
+        assert edit.wait(5)
+        words = "what units settle at has moved, so they settle anew"
+        assert (edit.note == words) is told, edit.note
+
+    def test_a_norm_per_patch_refits_the_whitening_of_patches(self, make):
+        rule = {"rule": "hebb", "zca": "patches", "input_norm": "unit"}
+        session = make(rule=rule, network="patchy")
+        session.step(2)
+        conv = session._loop.run.model.conv
+        before = conv.matrix.clone()
+        session.edit(patch_norm=True)
+        assert (conv.patch_norm, conv.fitted_norm) == ("unit", "unit")
+        assert not torch.equal(conv.matrix, before)
+        session.step(2)
+        with pytest.raises(InvalidValue, match="input_norm is none"):
+            session.edit(input_norm="none")
+        assert "patch_norm" in session.knobs()
+        session.edit(input_norm="none", patch_norm=False)
+        assert "patch_norm" not in session.knobs() and session.error is None
+        with pytest.raises(UnknownName, match="Input norm is none"):
+            session.edit(patch_norm=False)
+
 
 class TestForms:
     @pytest.mark.parametrize(

@@ -161,3 +161,99 @@ def test_whitened_patches_have_unit_covariance():
     conv.fit_patches(images, generator(), epsilon=1e-6)
     covariance = torch.cov(LayerView(conv).inputs(images).T.double())
     assert torch.allclose(covariance, torch.eye(9, dtype=torch.float64), atol=1e-3)
+
+
+def normed_by_hand(rows, mode):
+    """Each patch at length one, or at mean 0 and deviation 1; of a single value it is zeros."""
+    found = []
+    for x in rows:
+        size = np.linalg.norm(x)
+        if mode == "standardise":
+            x = x - x.mean()
+            size = x.std(ddof=1) + 1e-10
+        found.append(x / size if size > 1e-9 else x * 0)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("mode", ["unit", "standardise"])
+@pytest.mark.parametrize("whitened", [False, True])
+def test_each_patch_is_normed_by_itself(form, mode, whitened):
+    conv, images = made(**form)
+    images[0, :, :5] = 0
+    images[1] = 3.7
+    conv.patch_norm = mode
+    if whitened:
+        conv.fit_patches(images, generator(2), epsilon=0.1)
+    answers, each = conv(images), conv.out_channels // conv.groups
+    for group in range(conv.groups):
+        own = slice(group * each, (group + 1) * each)
+        rows = normed_by_hand(true_patches(conv, images, group), mode)
+        if whitened:
+            mean, matrix = by_hand(rows, 0.1)
+            rows = (rows - mean) @ matrix
+        assert np.allclose(LayerView(conv).inputs(images, group).numpy(), rows, atol=1e-8)
+        chunks = LayerView(conv).chunks(images, Scratch(), group)
+        assert np.allclose(np.concatenate([c.numpy().copy() for c in chunks]), rows, atol=1e-8)
+        kernels = conv.weight.detach()[own].flatten(1).numpy()
+        found = answers[:, own].permute(0, 2, 3, 1).reshape(-1, each).detach().numpy()
+        assert np.allclose(found, rows @ kernels.T, atol=1e-8)
+
+
+def test_what_patches_have_in_common_does_not_drown_what_they_have_of_their_own():
+    conv, images = made(padding=1)
+    conv.patch_norm = "standardise"
+    images = images * 1e-2 + 5
+    exact = conv(images).detach()
+    rough = conv.float()(images.float()).detach()
+    assert float((rough - exact).abs().max()) < 2e-3 * float(exact.abs().max())
+
+
+def test_ready_patches_are_normed_too_and_stay_as_they_are():
+    conv, images = made()
+    conv.patch_norm = "unit"
+    ready = torch.from_numpy(true_patches(conv, images, 0))
+    before = ready.clone()
+    found = torch.cat([part.clone() for part in LayerView(conv).chunks(ready, Scratch())])
+    assert torch.equal(ready, before)
+    assert torch.allclose(found.norm(dim=1), torch.ones(len(found)).double())
+
+
+def test_turned_patches_are_the_same_patches():
+    conv, images = made(padding=1)
+    conv.patch_norm = "standardise"
+    view = LayerView(conv)
+    straight = view.inputs(images)
+    turned = torch.cat([part.clone() for part in view.chunks(images, Scratch(), turned=True)])
+    assert torch.allclose(view.straight(turned), straight)
+
+
+def test_a_norm_that_is_none_is_refused_and_a_printed_layer_says_it():
+    conv, _ = made()
+    with pytest.raises(InvalidValue, match="one of none, unit, standardise"):
+        conv.patch_norm = "length"
+    assert "patch_norm" not in repr(conv) and not conv.sees_otherwise
+    conv.patch_norm = "unit"
+    assert "patch_norm=unit" in repr(conv) and conv.sees_otherwise
+    assert copy.deepcopy(conv).patch_norm == "unit"
+    assert list(conv.named_children()) == [] and list(conv.state_dict()) == ["weight"]
+
+
+def test_gradients_flow_through_normed_patches():
+    conv, images = made(padding=1)
+    images[0, :, :5] = 0
+    for mode in ("unit", "standardise"):
+        conv.patch_norm = mode
+        given = images.clone().requires_grad_()
+        conv(given).square().sum().backward()
+        assert torch.isfinite(given.grad).all() and given.grad.any()
+
+
+def test_networks_tell_and_take_it_among_their_settings():
+    network = networks.create("conv-400", (1, 12, 12), 3)
+    network.conv.patch_norm = "unit"
+    told = networks.settings(network)
+    assert told["conv"] == {"patch_norm": "unit"}
+    other = networks.create("conv-400", (1, 12, 12), 3)
+    networks.restore(other, told)
+    assert other.conv.patch_norm == "unit"

@@ -364,3 +364,58 @@ def hebbian_anti_hebbian_begins_as_twice_the_distance_to_the_power_step():
     inputs, weights = normal(30, 8), normal(4, 8, seed=1)
     moment = inputs.T @ inputs / len(inputs)
     close(HebbianAntiHebbian().update(inputs, weights), 2 * (weights @ moment - weights), 1e-12)
+
+
+def hebbian_anti_hebbian_of_2015_spans_the_same_axes():
+    inputs, axes = spread()
+    for gamma, rate, steps in ((0.99, 0.05, 2000), (1.0, 1.0, 1500)):
+        rule = HebbianAntiHebbian(variant="2015", gamma=gamma)
+        settled = settle(rule, inputs, normal(4, 8, seed=1) / 8**0.5, rate, steps)
+        lateral = rule.buffers["lateral"]
+        assert not lateral.diagonal().any()
+        filters = torch.linalg.solve(torch.eye(4, dtype=torch.float64) + lateral, settled)
+        close(rule.filters(settled), filters, 1e-10)
+        close(filters @ filters.T, torch.eye(4, dtype=torch.float64), 5e-3)
+        close(filters.T @ filters, axes[:4].T @ axes[:4], 2e-2)
+        outputs = rule.ranking(inputs, settled)
+        moment = outputs.T @ outputs / len(inputs)
+        # Where it rests, units inhibit each other by their correlation, seen from each.
+        close(lateral, moment / moment.diagonal()[:, None] * (1 - torch.eye(4)), 2e-2)
+
+
+def hebbian_anti_hebbian_of_2015_is_the_papers_step_on_one_sample():
+    """Written down once more, sample after sample, without any mean or sum."""
+    inputs, _ = spread(60)
+    weights = normal(3, 8, seed=1) / 8**0.5
+    rule = HebbianAntiHebbian(variant="2015", gamma=0.98)
+    w, m = weights.numpy().copy(), np.zeros((3, 3))
+    d = np.full(3, 2 * np.pi * np.mean(inputs[0].numpy() ** 2))
+    for x in inputs.numpy():
+        y = np.linalg.solve(np.eye(3) + m, w @ x)
+        d = 0.98 * d + y**2
+        w = w + y[:, None] * (x - w * y[:, None]) / d[:, None]
+        m = m + y[:, None] * (y - m * y[:, None]) / d[:, None]
+        np.fill_diagonal(m, 0)
+    found = weights.clone()
+    for x in inputs:
+        statistics = rule.statistics(x[None], found)
+        found += rule.change(statistics, found)
+        rule.advance(statistics, 1.0)
+    close(found, torch.from_numpy(w), 1e-10)
+    close(rule.buffers["lateral"], torch.from_numpy(m), 1e-10)
+    close(rule.buffers["activity"], torch.from_numpy(d), 1e-10)
+
+
+def hebbian_anti_hebbian_without_answers_below_zero_meets_its_conditions():
+    inputs = spread(200)[0].abs()
+    for variant in ("2018", "2015"):
+        rule = HebbianAntiHebbian(variant=variant, nonnegative=True)
+        weights = settle(rule, inputs, normal(5, 8, seed=1).abs() / 8**0.5, 0.05, 400)
+        matrix, drive = rule.circuit(weights), inputs @ weights.T
+        answers = rule.ranking(inputs, weights)
+        assert (answers >= 0).all() and 0.05 < (answers > 0).double().mean() < 0.95
+        left = answers @ matrix.T - drive
+        size = drive.abs().max()
+        assert left[answers > 0].abs().max() < 0.02 * size
+        assert left[answers == 0].min() > -0.02 * size
+        assert torch.equal(rule.filters(weights), weights)

@@ -204,11 +204,18 @@ TABLE = (
     ),
     Row(
         "hebbian-anti-hebbian",
-        ({},),
+        (
+            {},
+            {"nonnegative": True},
+            *each(variant=("2015",), nonnegative=(False, True), gamma=(0.5, 0.99, 1.0)),
+        ),
         (
             facts.hebbian_anti_hebbian_filters_span_the_leading_axes_orthonormally,
             facts.hebbian_anti_hebbian_settles_up_to_tau_one,
             facts.hebbian_anti_hebbian_begins_as_twice_the_distance_to_the_power_step,
+            facts.hebbian_anti_hebbian_of_2015_spans_the_same_axes,
+            facts.hebbian_anti_hebbian_of_2015_is_the_papers_step_on_one_sample,
+            facts.hebbian_anti_hebbian_without_answers_below_zero_meets_its_conditions,
         ),
         moves_without_input=True,
     ),

@@ -41,6 +41,8 @@ CASES = [
     ("soft-krotov", {}),
     ("som", {}),
     ("hebbian-anti-hebbian", {}),
+    ("hebbian-anti-hebbian", {"variant": "2015"}),
+    ("hebbian-anti-hebbian", {"nonnegative": True}),
 ]
 ids = [f"{name}-{'-'.join(map(str, knobs.values()))}" for name, knobs in CASES]
 cases = pytest.mark.parametrize(("name", "knobs"), CASES, ids=ids)

@@ -56,6 +56,9 @@ CASES = [
         for f, r in product(("relu", "tanh", "identity"), ("mean", "sum"))
     ),
     ("hebbian-anti-hebbian", {"tau": 0.4}),
+    ("hebbian-anti-hebbian", {"nonnegative": True}),
+    ("hebbian-anti-hebbian", {"variant": "2015"}),
+    ("hebbian-anti-hebbian", {"variant": "2015", "gamma": 0.7, "nonnegative": True}),
 ]
 
 
@@ -366,11 +369,13 @@ def test_thresholds_are_read_and_moved_only_by_advance():
     assert torch.allclose(rule.buffers["thresholds"], held + 0.5 * (fired - 1 / 7))
 
 
-def test_lateral_weights_move_by_advance_as_in_plain_steps():
+@pytest.mark.parametrize("variant", ["2018", "2015"])
+def test_lateral_weights_move_by_advance_as_in_plain_steps(variant):
     layer, inputs = linear(3), batch(40)
     layer.weight.data.mul_(0.3)
-    loss_of = surrogate(rules.create("hebbian-anti-hebbian"))
-    plain, weights = rules.create("hebbian-anti-hebbian"), layer.weight.detach().clone()
+    loss_of = surrogate(rules.create("hebbian-anti-hebbian", variant=variant))
+    plain = rules.create("hebbian-anti-hebbian", variant=variant)
+    weights = layer.weight.detach().clone()
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.05)
     for _ in range(20):
         optimizer.zero_grad()
@@ -382,8 +387,8 @@ def test_lateral_weights_move_by_advance_as_in_plain_steps():
         plain.advance(statistics, 0.05)
     assert torch.allclose(layer.weight.detach(), weights)
     assert torch.allclose(loss_of.rule.buffers["lateral"], plain.buffers["lateral"])
-    with pytest.raises(InvalidValue, match="below τ"):
-        loss_of.advance(0.6)
+    with pytest.raises(InvalidValue, match="below τ" if variant == "2018" else "at most 1"):
+        loss_of.advance(1.1)
 
 
 def test_groups_hold_lateral_weights_of_their_own():

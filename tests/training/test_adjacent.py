@@ -188,3 +188,149 @@ def test_it_finds_its_place_in_a_module_that_is_no_sequence():
     found = Adjacent(block, "inner.two")
     assert found.activation is block.inner.act2 and found.input_norm is block.inner.prepare2
     assert found.built == {"n": 1.0, "triangle": False, "input_norm": "unit"}
+
+
+def inhibiting(groups=1):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(
+            conv=PatchConv2d(2, 6, 2, groups=groups, bias=False),
+            act=RePU(),
+            flatten=nn.Flatten(),
+            two=nn.Linear(54, 3, bias=False),
+            act2=RePU(),
+            readout=nn.Linear(3, 2),
+        )
+    ).double()
+
+
+class TestInhibition:
+    @pytest.mark.parametrize("variant", ["2018", "2015"])
+    @pytest.mark.parametrize("groups", [1, 2])
+    @pytest.mark.parametrize("updates", ["in-order", "simultaneous"])
+    def test_the_activation_answers_as_the_rule_does_after_every_step(
+        self, variant, groups, updates
+    ):
+        model = inhibiting(groups)
+        rule = create("hebbian-anti-hebbian", nonnegative=True, variant=variant)
+        taught = trainer(model, rule=rule, options=None, updates=updates)
+        images = torch.rand(9, 2, 4, 4, generator=torch.Generator().manual_seed(2)).double()
+        first = model.act.lateral.clone()
+        for _ in range(3):
+            taught.run([images], epochs=1)
+            learner = taught.learners["conv"]
+            parts = []
+            for group in range(groups):
+                learner._enter(group)
+                view = learner.view
+                parts.append(rule.ranking(view.inputs(images, group), view.weights(group)))
+            expected = torch.cat(parts, dim=1).view(9, 3, 3, 6).permute(0, 3, 1, 2)
+            assert torch.allclose(model[:2](images), expected, atol=1e-12)
+            assert (expected >= 0).all() and (expected > 0).any()
+        assert model.act.lateral.shape == (6, 6 // groups)
+        assert not torch.equal(model.act.lateral, first)
+        assert model.act2.lateral.shape == (3, 3)
+
+    def test_filters_are_passed_on_where_answers_may_be_negative(self):
+        model = inhibiting()
+        rule = create("hebbian-anti-hebbian", variant="2015")
+        taught = trainer(model, rule=rule, options=None)
+        images = torch.rand(9, 2, 4, 4, generator=torch.Generator().manual_seed(2)).double()
+        taught.run([images], epochs=3)
+        learner = taught.learners["conv"]
+        learner._enter(0)
+        expected = rule.ranking(learner.view.inputs(images), learner.view.weights())
+        expected = expected.view(9, 3, 3, 6).permute(0, 3, 1, 2)
+        assert torch.allclose(learner.answer(images), expected)
+        assert model.act.lateral is None
+
+    def test_it_is_refused_where_something_comes_between(self):
+        model = convolution()
+        rule = create("hebbian-anti-hebbian", nonnegative=True)
+        with pytest.raises(InvalidValue, match=r"RePU straight after layer 'conv'.*a ReLU comes"):
+            trainer(model, rule=rule, options=None)
+        trainer(model, rule=create("hebbian-anti-hebbian"), options=None)
+        alone = nn.Sequential(nn.Linear(6, 3, bias=False))
+        trainer(alone, rule=rule, options=None, supervised_from=None)
+
+
+def patchy(**form):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(
+            prepare=InputNorm(),
+            conv=PatchConv2d(2, 4, 2, bias=False, **form),
+            act=RePU(),
+            flatten=nn.Flatten(),
+            readout=nn.Linear(36, 2),
+        )
+    ).double()
+
+
+class TestPatchNorm:
+    @pytest.mark.parametrize("mode", ["unit", "standardise"])
+    def test_the_rule_and_the_layer_see_each_patch_by_itself(self, mode):
+        model = patchy()
+        taught = trainer(model, LayerOptions(input_norm=mode, patch_norm=True), rule="instar")
+        assert (model.prepare.mode, model.conv.patch_norm) == ("none", mode)
+        images = torch.rand(5, 2, 4, 4, generator=torch.Generator().manual_seed(3)).double()
+        images[0, :, :2] = 0
+        rows = np.array([
+            image[:, i : i + 2, j : j + 2].reshape(-1).tolist()
+            for image in images for i in range(3) for j in range(3)
+        ])  # fmt: skip
+        if mode == "standardise":
+            rows = rows - rows.mean(1, keepdims=True)
+            size = rows.std(1, ddof=1, keepdims=True) + 1e-10
+        else:
+            size = np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = np.divide(rows, size, out=np.zeros_like(rows), where=size > 1e-9)
+        weights = model.conv.weight.detach().flatten(1)
+        expected = create("instar").update(torch.from_numpy(rows), weights)
+        assert torch.allclose(taught.change("conv", images), expected, atol=1e-12)
+        answers = torch.from_numpy(rows) @ weights.T
+        found = model.conv(images).permute(0, 2, 3, 1).reshape(-1, 4)
+        assert torch.allclose(found, answers, atol=1e-9)
+
+    def test_without_it_the_whole_input_is_normed_as_ever(self):
+        model = patchy()
+        trainer(model, LayerOptions(input_norm="unit"))
+        assert (model.prepare.mode, model.conv.patch_norm) == ("unit", "none")
+
+    def test_what_a_network_was_built_with_stays(self):
+        model = patchy()
+        model.conv.patch_norm = "unit"
+        trainer(model, None)
+        assert (model.prepare.mode, model.conv.patch_norm) == ("none", "unit")
+        trainer(model, LayerOptions(input_norm="standardise"))
+        assert (model.prepare.mode, model.conv.patch_norm) == ("none", "standardise")
+        trainer(model, LayerOptions(patch_norm=False))
+        assert (model.prepare.mode, model.conv.patch_norm) == ("standardise", "none")
+
+    def test_it_is_refused_without_a_norm_and_without_patches(self):
+        with pytest.raises(InvalidValue, match=r"input_norm is none. Set input_norm to unit"):
+            trainer(patchy(), LayerOptions(patch_norm=True))
+        with pytest.raises(InvalidValue, match="input_norm is none"):
+            trainer(patchy(), LayerOptions(patch_norm=True, input_norm="none"))
+        with pytest.raises(InvalidValue, match=r"'one' is a Linear with no patches"):
+            trainer(network(), LayerOptions(patch_norm=True, input_norm="unit"))
+        plain = nn.Sequential(nn.Conv2d(2, 4, 2, bias=False), nn.Flatten(), nn.Linear(36, 2))
+        with pytest.raises(
+            InvalidValue, match=r"needs a hebblab.nn.PatchConv2d.*is a Conv2d. Leave"
+        ):
+            trainer(plain, LayerOptions(patch_norm=True, input_norm="unit"))
+        model = patchy()
+        model.prepare.mode = "unit"
+        trainer(model, LayerOptions(patch_norm=True))
+        assert (model.prepare.mode, model.conv.patch_norm) == ("none", "unit")
+
+    def test_a_whitening_of_other_patches_is_refused(self):
+        model = patchy()
+        images = torch.rand(20, 2, 4, 4, generator=torch.Generator().manual_seed(3)).double()
+        model.conv.fit_patches(images, torch.Generator().manual_seed(1))
+        asked = LayerOptions(zca="patches", patch_norm=True, input_norm="unit")
+        with pytest.raises(InvalidValue, match="under patch_norm 'none', and the options ask"):
+            trainer(model, asked)
+        model.conv.patch_norm = "unit"
+        model.conv.fit_patches(images, torch.Generator().manual_seed(1))
+        trainer(model, asked)

@@ -143,12 +143,12 @@ def test_a_bias_is_refused():
 
 def test_a_fast_trainer_reads_no_values_of_what_it_is_given(monkeypatch):
     """Else each step on a GPU would wait for it once more."""
-    from hebblab.training import learner
+    from hebblab.training import finite
 
     def refuse(_values):
         raise AssertionError("values are read on the way")
 
-    monkeypatch.setattr(learner, "not_finite", refuse)
+    monkeypatch.setattr(finite, "not_finite", refuse)
     engine = trainer(model())
     engine.run([images(2, 3, 6, 6)], epochs=1)
 

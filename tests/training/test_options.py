@@ -99,6 +99,19 @@ def test_thresholds_need_winners_that_are_counted():
         refused(name, "no winners.*Choose", thresholds=True)
 
 
+def test_abstention_needs_a_competition():
+    for name in ("hard-wta", "soft-wta", "proportional-wta", "instar"):
+        accepted(name, abstention=True)
+    for competition in ("hard", "graded", "softmax", "proportional"):
+        accepted("hebb", {"competition": competition}, abstention=True)
+    for competition in ("none", "relu"):
+        refused(
+            "oja", "has none.*such as 'hard-wta'", {"competition": competition}, abstention=True
+        )
+    for name in ("krotov-hopfield", "softhebb", "sanger", "som", "hebbian-anti-hebbian"):
+        refused(name, "out of a competition.*has none", abstention=True)
+
+
 def test_a_norm_adaptive_rate_needs_a_norm():
     for name in ("softhebb", "krotov-hopfield", "oja", "sanger", "oja-subspace", "soft-krotov"):
         accepted(name, norm_adaptive_lr=0.5)
