@@ -207,7 +207,9 @@ class PatchConv2d(nn.Conv2d):
 
     def extra_repr(self) -> str:
         """Return the form for the printed network."""
-        said: str = super().extra_repr()  # type: ignore[no-untyped-call]
+        # Not all versions of torch declare what it returns.
+        plain: Any = super()
+        said: str = plain.extra_repr()
         said += "" if self.patch_norm == "none" else f", patch_norm={self.patch_norm}"
         return said if self.matrix is None else f"{said}, whitened=True"
 

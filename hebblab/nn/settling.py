@@ -39,7 +39,9 @@ def settled(drive: Tensor, lateral: Tensor, sweeps: int = SWEEPS) -> Tensor:
             [1.0000]])
     """
     if torch.is_grad_enabled() and drive.requires_grad:
-        found: Tensor = _Settled.apply(drive, lateral, sweeps)  # type: ignore[no-untyped-call]
+        # Not all versions of torch declare what it returns.
+        settle: Any = _Settled.apply
+        found: Tensor = settle(drive, lateral, sweeps)
         return found
     return _descended(drive, lateral, sweeps, None)
 

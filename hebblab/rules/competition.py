@@ -127,8 +127,17 @@ def compete(
     if absent is not None:
         everybody = (absent.all(dim=1, keepdim=True)).logical_not_()
         others = scores.masked_fill(absent & everybody, float("-inf"))
-        how = {"k": k, "temperature": temperature, "exponent": exponent, "thresholds": thresholds}
-        return compete(responses, others, alive, competition, **how).masked_fill(absent, 0)  # type: ignore[arg-type]
+        found = compete(
+            responses,
+            others,
+            alive,
+            competition,
+            k=k,
+            temperature=temperature,
+            exponent=exponent,
+            thresholds=thresholds,
+        )
+        return found.masked_fill(absent, 0)
     if competition == "softmax":
         shifted = (scores - scores.amax(dim=1, keepdim=True)) / temperature
         return torch.softmax(shifted, dim=1) * alive
