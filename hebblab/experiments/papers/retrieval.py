@@ -131,8 +131,9 @@ def _paper(
             *(
                 Claim(
                     f"Features pre-trained by {way} find more than those of a network without "
-                    f"pre-training (at {layers[0]}; a control that the paper does not have).",
+                    f"pre-training (at {layers[0]}).",
                     claims.ordered(mean_at(first), at[way], at[NONE]),
+                    ours=True,
                 )
                 for way in (HPCA, SOFT_WTA)
             ),
