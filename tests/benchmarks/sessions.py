@@ -9,6 +9,7 @@ import torch
 
 import hebblab as hl
 from hebblab.data import Batches
+from hebblab.nn import RePU
 
 _STEPS, _ROUNDS = 50, 5
 
@@ -37,6 +38,7 @@ def rate(name: str) -> tuple[float, float]:
         layer = torch.nn.Linear(784, 2000, bias=False)
         model = torch.nn.Sequential(torch.nn.Flatten())
         model.add_module("hidden", layer)
+        model.add_module("activation", RePU())
         with torch.no_grad():
             layer.weight.copy_(session.weights().flatten(1))
         optimizer = hl.Local(model.named_parameters(), lr=learner.rate)
