@@ -161,8 +161,12 @@ class Desk:
         try:
             show()
         except Exception:
+            import traceback
+
             # What cannot be drawn must not silence the page: the pane stands over what is there.
-            self.parts.bar.show(self._bar_shown | {"error": error})
+            # The traceback tells of both, as this failure came while the other was being said.
+            self._hands.error = error | {"traceback": traceback.format_exc()}
+            self.parts.bar.show(self._bar_shown | {"error": self._hands.error})
 
     def _lively(self) -> bool:
         hands = self._hands

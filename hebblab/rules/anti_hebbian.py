@@ -94,7 +94,7 @@ class HebbianAntiHebbian(Rule):
         "singular, and 1e-6 is added to its diagonal. In 2015 a rate above 1 is refused, as a "
         "step would go past what it aims at; a rate of 1 over batches longer than the memory "
         "alternates without end. Answers that stay above zero cost ten rounds over all units a "
-        "step: tenfold the time of 100 units, fivefold that of 2,000."
+        "step, one unit after another, which takes several times as long as the step itself."
     )
     disagreements = (
         "Network: that of 2015 has a rate for each unit and no connection of a unit to itself, "

@@ -125,8 +125,8 @@ def compete(
     if competition == "relu":
         return responses.clamp_min(0)
     if absent is not None:
-        everybody = (absent.all(dim=1, keepdim=True)).logical_not_()
-        others = scores.masked_fill(absent & everybody, float("-inf"))
+        somebody = absent.all(dim=1, keepdim=True).logical_not_()
+        others = scores.masked_fill(absent & somebody, float("-inf"))
         found = compete(
             responses,
             others,

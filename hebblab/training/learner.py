@@ -111,7 +111,7 @@ class Learner:
             self.mask = around.drawn_mask(weight, self.options.pruning, generator)
         seed = int(torch.randint(2**62, (), generator=generator))
         self._places.manual_seed(seed)
-        self._abstaining.begin(seed)
+        self._abstaining.begin(seed ^ 1)  # other numbers than those that choose patches
         self.finish()
 
     @torch.no_grad()

@@ -655,6 +655,7 @@ def test_what_cannot_even_be_said_in_full_is_said_and_ends_nothing(room, until, 
     monkeypatch.setattr("hebblab.dashboard.views.bar", broken)
     one.press("step")
     assert "nothing of that name" in one.error()
+    assert one.bar["error"]["traceback"].count("AttributeError: nothing of that name") == 2
     assert one.bar["choices"]
     monkeypatch.undo()
     one.press("step")

@@ -112,3 +112,22 @@ def test_features_that_nothing_can_be_read_from_are_refused():
 def test_among_equals_the_strongest_penalty_is_best():
     right = torch.tensor([[1, 1, 0], [0, 1, 1], [0, 0, 1]]).bool()
     assert best(right) == 1
+
+
+@pytest.mark.parametrize("rows", [300, 9])
+def test_a_penalty_lost_in_rounding_does_not_spoil_the_others(rows):
+    """A penalty under the rounding of copied features cannot be told from none."""
+    features, labels = drawn(300, 6)
+    copied = features.repeat(1, 8)[:rows]
+    labels = labels[:rows]
+    tiny, usual = 1e-30, 1e-2
+    if rows > copied.shape[1]:
+        path = path_of(copied, labels, penalties=(tiny, usual))
+        alone = path_of(copied, labels, penalties=(usual,))
+    else:
+        standard = Standard.of([copied])
+        path = solve_few(copied, labels, 4, standard, penalties=(tiny, usual))
+        alone = solve_few(copied, labels, 4, standard, penalties=(usual,))
+    assert torch.isfinite(path.weights).all()
+    assert torch.allclose(path.weights[1], alone.weights[0], atol=1e-6)
+    assert torch.equal(path.predict(copied)[1], alone.predict(copied)[0])

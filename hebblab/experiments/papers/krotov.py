@@ -189,7 +189,7 @@ _FULL_SECONDS = {
     PIXELS: 20.0,
     BACKPROP: 240.0,
 }
-_MINI_SECONDS = {KROTOV: 4.5, RANDOM: 1.0, RECTIFIED: 1.0, PIXELS: 1.2, BACKPROP: 8.0}
+_MINI_SECONDS = {KROTOV: 5.5, RANDOM: 2.6, RECTIFIED: 2.6, PIXELS: 3.6, BACKPROP: 8.0}
 
 
 def _sizes(settings: Settings) -> tuple[str, str]:
