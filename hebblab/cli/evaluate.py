@@ -63,6 +63,7 @@ def evaluate(
     from hebblab.cli.settings import parsed
     from hebblab.evaluation.planning import planned
     from hebblab.live import Session
+    from hebblab.live.heap import keep_freed_memory
 
     found = _recipe(recipe)
     given = list(assignments or ())
@@ -76,6 +77,7 @@ def evaluate(
         options["controls"] = [] if controls == "none" else _listed(controls)
     if layers is not None:
         options["layers"] = _listed(layers)
+    keep_freed_memory()
     with interruptible(), Session(found, **overrides) as session:
         for note in session.notes:
             typer.echo(note, err=True)

@@ -45,6 +45,7 @@ def paper(
     Each finished cell is a file in --dir; the same command goes on where it was cut off.
     """
     from hebblab.experiments import papers
+    from hebblab.live.heap import keep_freed_memory
 
     if name is None:
         _list()
@@ -66,6 +67,7 @@ def paper(
             told = {"seconds": cost.seconds, "cells": cost.cells, "at_most": cost.at_most}
             typer.echo(json.dumps(told))
         return
+    keep_freed_memory()
     try:
         with reporting(name) as report:
             result = chosen.run(**selection, folder=folder, progress=report)  # type: ignore[arg-type]

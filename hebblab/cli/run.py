@@ -60,12 +60,14 @@ def run(
     from hebblab import presets
     from hebblab.cli.settings import parsed
     from hebblab.live import Session
+    from hebblab.live.heap import keep_freed_memory
 
     given = {"epochs": epochs, "steps": steps, "seed": seed}
     options = [f"{name}={value}" for name, value in given.items() if value is not None]
     overrides = parsed([*(assignments or ()), *options], presets.get(preset))
     if save is not None:
         _check_folder(save)
+    keep_freed_memory()
     with interruptible(), Session(preset, **overrides) as session:
         for note in session.notes:
             typer.echo(note, err=True)

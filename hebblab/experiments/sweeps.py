@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from hebblab.errors import DataUnavailable, HebblabError, InvalidValue, shown
 from hebblab.experiments.cells import Outcome, identity, readable, run_cell
+from hebblab.live.heap import keep_freed_memory
 from hebblab.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def _processes(cells: int) -> ProcessPoolExecutor:
     # A fork of a process that has trained hangs in its first parallel operation.
     context = multiprocessing.get_context("spawn")
     workers = max(1, min(cells, os.cpu_count() or 1))
-    return ProcessPoolExecutor(max_workers=workers, mp_context=context)
+    return ProcessPoolExecutor(workers, context, keep_freed_memory)
 
 
 def _table(rows: list[tuple[Recipe, Outcome]]) -> "pd.DataFrame":

@@ -1,4 +1,4 @@
-"""What comes first when the page of `hebblab serve` opens, on an idle computer and on a busy one."""
+"""What comes first when the page of `hebblab serve` opens, on an idle or a busy computer."""
 
 import pytest
 

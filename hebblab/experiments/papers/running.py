@@ -30,6 +30,7 @@ from hebblab.experiments.papers.paper import (
 )
 from hebblab.experiments.papers.results import PaperResult
 from hebblab.experiments.sweeps import write
+from hebblab.live.heap import keep_freed_memory
 from hebblab.live.threads import as_trained
 from hebblab.version import __version__
 
@@ -145,7 +146,7 @@ def _beside(tasks: list[_Task], jobs: int, counter: _Counter) -> Iterator[tuple[
             return
         # A fork of a process that has trained hangs in its first parallel operation.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(jobs, len(left)), context, _deaf_to_interrupts)
+        pool = ProcessPoolExecutor(min(jobs, len(left)), context, _begun)
         try:
             futures = {pool.submit(measure_cells, *task.given): task for task in left}
             for future in as_completed(futures):
@@ -168,8 +169,10 @@ def _beside(tasks: list[_Task], jobs: int, counter: _Counter) -> Iterator[tuple[
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _deaf_to_interrupts() -> None:
+def _begun() -> None:
+    # The parent hears interrupts, and ends its processes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
 
 
 def measure_cells(
