@@ -226,9 +226,10 @@ class Loop:
         return error, text
 
     def _record(self) -> None:
+        began = self._clock()
         frame = self.frame(self.layer)
         if torch.isfinite(frame.weights).all():
-            self.recorder.take(frame)
+            self.recorder.take(frame, self._clock() - began)
 
     def _called_off(self) -> bool:
         return self._asked is not None or self.signal.ended or bool(self._hold.resting)

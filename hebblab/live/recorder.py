@@ -55,6 +55,7 @@ class Recorder:
         self._closed = False
         self._reading = False
         self._rest_until = 0.0
+        self._taking = 0.0
         self.started = False
 
     def watch(self, pace: float) -> None:
@@ -67,9 +68,15 @@ class Recorder:
         """Return whether a frame should be taken now; costs next to nothing."""
         return not (self._reading or self._waiting) and self._clock() >= self._rest_until
 
-    def take(self, frame: Frame) -> None:
-        """Read a frame, soon."""
+    def take(self, frame: Frame, seconds: float = 0.0) -> None:
+        """Read a frame, soon.
+
+        Args:
+            frame: The present.
+            seconds: What training waited for it, which counts as reading.
+        """
         self.started = True
+        self._taking = seconds
         if not self._threaded:
             self._read(frame)
             return
@@ -166,7 +173,7 @@ class Recorder:
             if reader is not self.reader:
                 return
             self.error = None
-            rest = (ended - started) * (1 / _DUTY - 1)
+            rest = (self._taking + ended - started) * (1 / _DUTY - 1)
             self._rest_until = max(started + self.pace, ended + rest)
             self._latest[frame.layer] = reading
             self._append(frame.layer, reading.point())

@@ -3,7 +3,7 @@
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -11,7 +11,7 @@ import hebblab as hl
 from hebblab.data import Batches
 from hebblab.nn import RePU
 
-_STEPS, _ROUNDS = 50, 5
+_SECONDS, _ROUNDS = 2.5, 3
 
 
 def lines() -> Iterator[str]:
@@ -29,7 +29,8 @@ def rate(name: str) -> tuple[float, float]:
     """Return steps a second of the rule at its layer alone, and the session's rate by it.
 
     Both take batches of the same digits, with the same options of the layer; by the clock, in
-    turn, as what a session reads off its weights beside training is no training.
+    turn, as what a session reads off its weights beside training is no training. It reads when a
+    run starts and ends, and then at most a tenth of the time: turns are of seconds, as runs are.
     """
     with hl.Session("mnist-krotov", rule=name, network="dense-2000", endless=True) as session:
         session.step(3)
@@ -55,21 +56,19 @@ def rate(name: str) -> tuple[float, float]:
 
         source = endless()
 
-        def bare() -> None:
-            for _ in range(_STEPS):
+        def bare(steps: int) -> None:
+            for _ in range(steps):
                 trainer.learn("hidden", next(source).flatten(1))
 
-        def live() -> None:
-            session.step(_STEPS)
+        def seconds(task: Callable[[int], object], steps: int) -> float:
+            torch.set_num_threads(1)  # as the session's own thread has them
+            torch.set_flush_denormal(True)
+            started = time.perf_counter()
+            task(steps)
+            return time.perf_counter() - started
 
-        taken: dict[str, list[float]] = {"bare": [], "live": []}
-        bare()
-        for _ in range(_ROUNDS):
-            for what, task in (("bare", bare), ("live", live)):
-                torch.set_num_threads(1)  # as the session's own thread has them
-                torch.set_flush_denormal(True)
-                started = time.perf_counter()
-                task()
-                taken[what].append(time.perf_counter() - started)
-    alone, lived = (statistics.median(taken[what]) for what in ("bare", "live"))
-    return _STEPS / alone, alone / lived
+        bare(3)
+        steps = max(5, round(5 * _SECONDS / seconds(bare, 5)))
+        turns = [(seconds(bare, steps), seconds(session.step, steps)) for _ in range(_ROUNDS)]
+    alone, lived = map(statistics.median, zip(*turns, strict=True))
+    return steps / alone, alone / lived

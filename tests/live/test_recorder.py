@@ -236,6 +236,11 @@ def test_reading_takes_its_share_of_a_core_and_no_more(make):
     recorder.watch(0.1)
     clock.now += 0.2
     assert recorder.due(), "a page that opens does not wait for the old pace"
+    recorder.take(session.frame(), 0.5)
+    clock.now += 13.4
+    assert not recorder.due(), "what training waited for the frame counts, too"
+    clock.now += 0.2
+    assert recorder.due()
 
 
 def test_an_edit_at_rest_is_seen_at_once_and_the_curve_keeps_what_was(make):
@@ -280,3 +285,13 @@ def test_before_the_first_step_no_layer_is_read():
         session.step(1)
         assert session.history["step"][-1] == 1
         assert session.reading("conv1") is None
+
+
+def test_what_a_frame_costs_training_is_told(make, monkeypatch):
+    session = make()
+    loop, told = session._loop, []
+    seconds = iter(range(1000))
+    monkeypatch.setattr(loop, "_clock", lambda: float(next(seconds)))
+    monkeypatch.setattr(loop.recorder, "take", lambda frame, taken: told.append(taken))
+    session.step()
+    assert told and set(told) == {1.0}
