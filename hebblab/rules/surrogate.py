@@ -1,5 +1,6 @@
 """Surrogate losses: what to hand to any optimizer, so that it learns by a rule."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -143,7 +144,7 @@ class Surrogate:
             )
 
 
-def surrogate(rule: Rule) -> Surrogate:
+def surrogate(rule: Rule, optimizer: torch.optim.Optimizer | None = None) -> Surrogate:
     r"""Return a loss whose gradient is minus the rule's update, for any optimizer of torch.
 
     Called with a module and a batch of its inputs, the loss has with respect to `module.weight`
@@ -163,7 +164,8 @@ def surrogate(rule: Rule) -> Surrogate:
     and a value without a meaning.
 
     The optimizer changes the rule: momentum goes on where it went, Adam makes all steps of about
-    one size, and weight decay forgets a second time (`hebb` has its own knob for that). Unit-norm
+    one size, and weight decay forgets a second time (`hebb` has its own knob for that): where the
+    optimizer is given, a warning says so if rule and optimizer both forget. Unit-norm
     rows or pruning are put into force after `optimizer.step()`. Rules that hold thresholds or
     lateral weights move them by `surrogate.advance(learning_rate)`, called after the step; use one
     rule and one surrogate for each layer then.
@@ -184,6 +186,14 @@ def surrogate(rule: Rule) -> Surrogate:
     if not isinstance(rule, Rule):
         raise InvalidValue(
             f"surrogate takes a rule, such as hl.rules.create('oja'), not {type(rule).__name__}."
+        )
+    groups = [] if optimizer is None else optimizer.param_groups
+    decay = max((float(group.get("weight_decay", 0)) for group in groups), default=0.0)
+    if decay and not (isinstance(rule, Hebb) and rule.weight_decay == 0):
+        warnings.warn(
+            f"Weights are forgotten twice: by rule {rule.name!r} and by the optimizer, whose "
+            f"weight_decay is {decay:g}. Give it weight_decay=0 unless you want both.",
+            stacklevel=2,
         )
     return Surrogate(rule)
 

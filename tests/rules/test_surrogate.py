@@ -534,3 +534,18 @@ def test_zeros_have_a_gradient_of_zeros_in_half_precision_too(name, dtype):
     loss = surrogate(rules.create(name))(layer, batch().to(dtype) * 0)
     loss.backward()
     assert torch.equal(layer.weight.grad, torch.zeros_like(layer.weight))
+
+
+def test_forgetting_twice_is_warned_of(recwarn):
+    layer = nn.Linear(3, 2, bias=False)
+    plain = torch.optim.SGD(layer.parameters(), lr=0.1)
+    decaying = torch.optim.SGD(
+        [{"params": [layer.weight]}, {"params": [torch.zeros(1)], "weight_decay": 0.01}], lr=0.1
+    )
+    surrogate(rules.Oja())
+    surrogate(rules.Oja(), plain)
+    surrogate(rules.Hebb(), decaying)
+    assert not recwarn
+    for rule in (rules.Oja(), KrotovHopfield(), rules.Hebb(weight_decay=0.1)):
+        with pytest.warns(UserWarning, match=f"by rule '{rule.name}'.* is 0.01. Give it"):
+            surrogate(rule, decaying)
