@@ -86,7 +86,7 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
         "title": rule.title,
         "about": about(rule, knobs),
         "equation": mathml(rule.equation, symbols),
-        "words": ended or rule.in_words(),
+        "words": ended or " ".join((rule.in_words(), _shared(session.reading(layer)))).strip(),
         "knobs": [
             knob_view(
                 knob,
@@ -108,6 +108,15 @@ def controls(session: Session, layer: str, more: Mapping[str, Any]) -> dict[str,
         "edits": [_entry(mark, session) for mark in reversed(session.marks[-_LOG:])],
         "effect": more["effect"],
     }
+
+
+def _shared(reading: Reading | None) -> str:
+    if reading is None or reading.winner_share is None:
+        return ""
+    frame = reading.frame
+    patches = frame.tensors[f"{frame.layer}.weight"].ndim == 4
+    what = "a point" if shows(frame) else "a patch" if patches else "an image"
+    return f"Of {what} the winner has {percent(reading.winner_share)} on average."
 
 
 def unit(reading: Reading | None, chosen: int | None, classes: tuple[str, ...]) -> Any:

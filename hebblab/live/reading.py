@@ -40,6 +40,8 @@ class Reading:
         negative_share: Share of negative weight.
         histogram: Of all weights.
         activations: Of the sample, after the activation.
+        winner_share: What the winner has of an image that units share by softmax, on the mean of
+            the sample; None for other rules.
         active: Share of the sample to which each unit answers at all, (units,).
         sample: Validation images in the sample.
         answers: Wins by class, (units, classes).
@@ -61,6 +63,7 @@ class Reading:
     negative_share: float
     histogram: metrics.Histogram
     activations: ActivationStatistics
+    winner_share: float | None
     active: np.ndarray[Any, Any]
     sample: int
     answers: np.ndarray[Any, Any]
@@ -127,7 +130,7 @@ class Reader:
         """Return everything the dashboard and the history say of a frame."""
         weights = frame.weights
         norm_p = frame.norm or 2.0
-        statistics, active, answers, sample = self._activations(frame)
+        statistics, share, active, answers, sample = self._activations(frame)
         winning = self._winning(frame, statistics.wins.numpy())
         kept = metrics.convergence(weights, norm_p)
         nearest = metrics.nearest(weights)
@@ -148,6 +151,7 @@ class Reader:
             negative_share=metrics.negative_share(weights),
             histogram=metrics.histogram(weights),
             activations=statistics,
+            winner_share=share,
             active=active,
             sample=sample,
             answers=answers,
@@ -155,7 +159,9 @@ class Reader:
             nearest_cosine=cosine.numpy(),
         )
 
-    def _activations(self, frame: Frame) -> tuple[ActivationStatistics, Any, Any, int]:
+    def _activations(
+        self, frame: Frame
+    ) -> tuple[ActivationStatistics, float | None, Any, Any, int]:
         self._model.load_state_dict(frame.tensors)
         networks.restore(self._model, frame.settings)
         path = self._path(frame.layer)
@@ -174,6 +180,7 @@ class Reader:
         else:
             parts = [frame.rule.ranking(rows[g], view.weights(g)) for g in range(view.groups)]
             ranked = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        share = _winner_share(frame.rule, ranked if seen is None else ranked[seen], view.groups)
         if frame.thresholds is not None:
             ranked = ranked - frame.thresholds
             # With nothing left above its threshold, nobody wins.
@@ -190,7 +197,7 @@ class Reader:
         who = ranked.argmax(dim=1) * classes + (of if seen is None else of[seen])
         answers = torch.bincount(who[spoke], minlength=view.units * classes)
         active = activations.gt(0).float().mean(dim=0).numpy()
-        return statistics, active, answers.view(view.units, classes).numpy(), len(labels)
+        return statistics, share, active, answers.view(view.units, classes).numpy(), len(labels)
 
     def _path(self, layer: str) -> LayerPath:
         if layer not in self._paths:
@@ -270,6 +277,13 @@ def _whitens(layer: nn.Module) -> bool:
 def _answers_by_filters(rule: Rule) -> bool:
     """Whether the layer at hand holds what units answer to, which the rule would find once more."""
     return type(rule).filters is not Rule.filters
+
+
+def _winner_share(rule: Rule, scores: Tensor, groups: int) -> float | None:
+    if not hasattr(rule, "temperature") or "temperature" in rule.idle() or len(scores) == 0:
+        return None
+    compared = scores.view(len(scores), groups, -1) / rule.temperature
+    return float(torch.softmax(compared, dim=2).amax(dim=2).mean())
 
 
 def _ranks_by_response(rule: Rule) -> bool:

@@ -1,6 +1,7 @@
 """The desk without a browser: what it makes of a page's messages, and what it shows."""
 
 import json
+import re
 import threading
 import time
 
@@ -713,3 +714,21 @@ def test_whoever_opens_the_card_gets_the_picture_of_the_rule_on_view(room, monke
     one.until(lambda: len(sent) == 2, "its picture")
     assert sent[1][0]["rule"] == "sanger"
     assert sent[1][1] != [data]
+
+
+def test_beside_a_temperature_stands_what_the_winner_has(room, until):
+    one = room(rule="softhebb")
+    one.hello()
+    one.press("step")
+    pattern = r"of its share.*\. Of an image the winner has ([\d.]+) % on average\.$"
+
+    def share():
+        found = re.search(pattern, one.controls["words"])
+        return float(found[1]) if found else None
+
+    until(share, "the winner's share")
+    cold = share()
+    one.turn("temperature", 10.0)
+    one.press("step")
+    until(lambda: share() < 0.5 * cold, "a warm reading")
+    assert share() == pytest.approx(100 * one.session.reading("hidden").winner_share, abs=0.5)

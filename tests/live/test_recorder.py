@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -295,3 +296,34 @@ def test_what_a_frame_costs_training_is_told(make, monkeypatch):
     monkeypatch.setattr(loop.recorder, "take", lambda frame, taken: told.append(taken))
     session.step()
     assert told and set(told) == {1.0}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"rule": "soft-wta", "similarity": "dot"},
+        {"rule": "softhebb"},
+        {"rule": "hebb", "competition": "softmax", "similarity": "dot"},
+    ],
+)
+def test_the_share_of_the_winner_is_the_largest_of_the_softmax(make, rule):
+    shares = []
+    for temperature in (0.05, 1.0, 10.0):
+        session = make(rule=rule | {"temperature": temperature})
+        session.step(3)
+        session.history  # noqa: B018 (waits for the reading)
+        reading = session.reading(session.layers[-1])
+        inputs = as_floats(session.dataset.validation, limit=reading.sample).flatten(1).double()
+        logits = (inputs @ reading.frame.weights.double().T).numpy() / temperature
+        soft = np.exp(logits - logits.max(axis=1, keepdims=True))
+        assert reading.winner_share == pytest.approx((1 / soft.sum(axis=1)).mean(), rel=1e-4)
+        shares.append(reading.winner_share)
+    assert shares == sorted(shares, reverse=True) and shares[0] > 1.2 * shares[-1]
+
+
+@pytest.mark.parametrize("rule", ["krotov-hopfield", "hard-wta", "hebb"])
+def test_where_units_share_nothing_the_winner_has_no_share(make, rule):
+    session = make(rule=rule)
+    session.step(1)
+    session.history  # noqa: B018
+    assert session.reading(session.layers[-1]).winner_share is None

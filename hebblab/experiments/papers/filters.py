@@ -24,6 +24,8 @@ _PICTURES = 2  # a batch of the rule: 1,152 patches of 28×28 images
 _RATE = 0.04
 _START = "normal(0, 1)"
 _KNOBS: dict[str, Any] = {"delta": 0.4, "k": 4, "p": 4.0}
+NORM = "standardise"  # each patch to mean 0 and deviation 1
+_OF_FORM: dict[str, Any] = {**_KNOBS, "input_norm": NORM, "patch_norm": True}
 
 
 def convolution(units: int) -> Builder:
@@ -100,7 +102,7 @@ def on_runs(
     assert isinstance(kernel, Tensor)
     with torch.no_grad():
         kernel.copy_(filters.view_as(kernel))
-    about |= _seen(filters, updates)
+    about |= _seen(filters, updates, _KNOBS["p"])
     return model
 
 
@@ -113,11 +115,38 @@ def on_patches(
     about: dict[str, object],
 ) -> nn.Sequential:
     """Return the network whose filters learned from 5×5 patches."""
+    return _learnt(_KNOBS, dataset, units, updates, seed, report, about)
+
+
+def on_form(
+    dataset: Dataset,
+    units: int,
+    updates: int,
+    seed: int,
+    report: Report,
+    about: dict[str, object],
+) -> nn.Sequential:
+    """Return the network whose filters learned from patches of mean 0 and deviation 1.
+
+    What is left of a patch then is its form, and no filter wins by being bright.
+    """
+    return _learnt(_OF_FORM, dataset, units, updates, seed, report, about)
+
+
+def _learnt(
+    knobs: dict[str, Any],
+    dataset: Dataset,
+    units: int,
+    updates: int,
+    seed: int,
+    report: Report,
+    about: dict[str, object],
+) -> nn.Sequential:
     with network(f"paper-conv-{units}", convolution(units)) as name:
         recipe = Recipe(
             data="fashion-mnist",
             network=name,
-            rules={LAYER: {"rule": "krotov-hopfield", **_KNOBS, "init": _START}},
+            rules={LAYER: {"rule": "krotov-hopfield", **knobs, "init": _START}},
             batch_size=_PICTURES,
             steps=updates,
             learning_rate=_RATE,
@@ -127,22 +156,22 @@ def on_patches(
         learnt = learn(recipe, dataset, report)
     kernel = learnt.model.get_submodule(LAYER).weight
     assert isinstance(kernel, Tensor)
-    about |= _seen(kernel.flatten(1), learnt.steps)
+    about |= _seen(kernel.flatten(1), learnt.steps, knobs["p"])
     return learnt.model
 
 
 def fixed() -> dict[str, Any]:
     """Return what decides the filters and is no argument."""
     rule = {"pictures": _PICTURES, "rate": _RATE, "start": _START, **_KNOBS}
-    return {"kernel": KERNEL, "rule": rule}
+    return {"kernel": KERNEL, "rule": rule, "of form": _OF_FORM}
 
 
-def _seen(filters: Tensor, updates: int) -> dict[str, object]:
+def _seen(filters: Tensor, updates: int, p: float) -> dict[str, object]:
     """Return what tells learnt filters from collapsed ones."""
     unit = nn.functional.normalize(filters.detach(), dim=1)
     likeness = (unit @ unit.T).fill_diagonal_(-1).amax(dim=1)
     return {
         "updates": updates,
-        "converged": metrics.convergence(filters.detach(), float(_KNOBS["p"])).converged,
+        "converged": metrics.convergence(filters.detach(), p).converged,
         "median likeness to the nearest filter": round(float(likeness.median()), 4),
     }
