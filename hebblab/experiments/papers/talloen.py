@@ -277,7 +277,7 @@ def _paper(name: str, settings: Settings, seconds: dict[str, float], at_most: fl
             "accuracy is of the images that chose it, and so a little too high. Rates and batches "
             "are the published ones; no other was tried.",
             "Standardised patches are ours, with the paper's knobs and at most "
-            f"{_FORM:,} updates: of six settings tried (k and p of 2 to 7, patches as they are, "
+            f"{_FORM:,} updates: of six settings tried (k = 2, 4 or 7, p = 2 or 4, patches plain, "
             "standardised, whitened or both) that with the best validation accuracy in the first "
             "run of the mini.",
         ),
