@@ -15,6 +15,7 @@ from hebblab.live import Session
 from . import views
 from .hands import Event, Hands, Parts
 from .panels import Story
+from .pulse import spared
 from .runs import Runs
 
 TICK = 0.05
@@ -208,7 +209,7 @@ class Desk:
             hands.screen.show(session, hands.layer, session.reading(hands.layer))
         now = self._clock()
         news = hands.study.tick(hands.layer)
-        if now - self._bar_at >= BAR:
+        if now - self._bar_at >= self._bar_pace():
             self._bar_at = now
             self.parts.bar.show(self._bar())
         if news or (hands.study.open and now - self._study_at >= STUDY):
@@ -220,10 +221,14 @@ class Desk:
         ):
             self._draw_charts()
 
+    def _bar_pace(self) -> float:
+        hands = self._hands
+        return BAR if hands.pulse.at_hand() else spared(BAR, hands.screen.latency)
+
     def _charts_pace(self) -> float:
         """Return the seconds between charts: more for a page that draws them slowly."""
         slowest = max(chart.latency for chart in self.parts.charts)
-        return min(max(CHARTS, 3 * slowest), 5.0)
+        return spared(CHARTS, 1.5 * slowest)
 
     def _draw_charts(self) -> None:
         self._charts_at = self._clock()

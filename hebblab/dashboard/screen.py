@@ -13,6 +13,7 @@ from . import plane, views
 from .fields import FIELDS, Field, Fields
 from .gallery import Gallery, Units
 from .mosaics import Picture
+from .pulse import spared
 from .weights import Weights
 
 LOST = 10.0  # seconds after which an unanswered frame is given up
@@ -57,10 +58,14 @@ class Screen:
         """Whether a frame waits to be sent."""
         return self._again or self._in_flight is not None or self._fields.working
 
+    @property
+    def latency(self) -> float:
+        """How many seconds the page took to paint the last frame."""
+        return self._latency
+
     def due_in(self) -> float:
         """Return the seconds until the next frame of a running session is due."""
-        # A page that paints slowly gets half of its time back for everything else.
-        return self._shown_at + max(PACE, 2 * self._latency) - self._clock()
+        return self._shown_at + spared(PACE, self._latency) - self._clock()
 
     def reset(self) -> None:
         """Begin anew, for another run or layer."""

@@ -195,7 +195,9 @@ def test_in_a_notebook_one_chart_asks_the_kernel_for_plotly_and_all_draw(page):
     for chart in (first, second):
         draw(page, chart, (Convergence() if chart == first else Accuracy()).spec(STORY))
     waiting = page.locator(".hebblab-convergence .hebblab-chart-waiting")
+    words = page.locator(".hebblab-convergence .hebblab-chart-words")
     assert waiting.inner_text() == Convergence.waiting
+    assert not words.is_visible(), "one sentence at a time"
     assert asked(page) == [1, 0]
     # Without Plotly there is nothing to draw, but nobody has to wait for it.
     page.wait_for_function("charts.every((c) => c.sent.some((m) => m.do === 'drawn'))")
@@ -203,7 +205,7 @@ def test_in_a_notebook_one_chart_asks_the_kernel_for_plotly_and_all_draw(page):
     page.wait_for_function(
         "charts.every((c) => c.plot()?.querySelector('.main-svg'))", timeout=60_000
     )
-    assert not waiting.is_visible()
+    assert not waiting.is_visible() and words.is_visible()
     assert page.evaluate("document.querySelectorAll('script').length") == 0
     third = add(page, Convergence())
     draw(page, third, Convergence().spec(STORY))

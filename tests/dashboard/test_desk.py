@@ -732,3 +732,15 @@ def test_beside_a_temperature_stands_what_the_winner_has(room, until):
     one.press("step")
     until(lambda: share() < 0.5 * cold, "a warm reading")
     assert share() == pytest.approx(100 * one.session.reading("hidden").winner_share, abs=0.5)
+
+
+def test_a_busy_page_hears_of_steps_less_often_except_from_a_hand_on_it(room, until, monkeypatch):
+    one = room(speed=None)
+    one.hello()
+    one.press("start")
+    until(lambda: one.bar["steps"] > 5, "steps while a hand is there")
+    monkeypatch.setattr("hebblab.dashboard.pulse.Pulse.at_hand", lambda _: False)
+    monkeypatch.setattr("hebblab.dashboard.screen.Screen.latency", 9.0)
+    told = one.bar["steps"]
+    until(lambda: one.session.steps > told + 400, "a run that goes on")
+    assert one.bar["steps"] < told + 200

@@ -33,3 +33,18 @@ def test_a_sheet_is_shown_by_its_own_rows_unless_they_are_too_wide(overrides, co
         screen.show(session, "hidden", None, whole=True)
         assert part.frames[-1]["columns"] == columns
         assert part.frames[-1]["units"] == list(range(100))
+
+
+@pytest.mark.parametrize(
+    ("painting", "wait"), [(0.01, 0.075), (0.08, 0.16), (0.5, 2.4), (3.0, 5.0)]
+)
+def test_a_page_that_paints_slowly_is_sent_fewer_frames(painting, wait):
+    now = [100.0]
+    with Session("mnist-krotov") as session:
+        part = Sent()
+        screen = Screen(part, clock=lambda: now[0])
+        screen.show(session, "hidden", None, whole=True)
+        now[0] += painting
+        screen.hear({"do": "painted", "id": part.frames[-1]["id"]})
+        assert screen.latency == pytest.approx(min(painting, 2.0))
+        assert screen.due_in() == pytest.approx(wait - painting)

@@ -27,6 +27,7 @@ function build(el, { name, title, waiting, header }) {
     words: h("div", { class: "hebblab-chart-words" }),
     waiting: h("div", { class: "hebblab-chart-waiting" }, waiting),
   };
+  parts.words.hidden = true;
   parts.window = h("button", { type: "button", class: "hebblab-chart-window" });
   parts.window.hidden = true;
   parts.working = h("span", { class: "hebblab-chart-subtitle hebblab-chart-working" });
@@ -132,6 +133,7 @@ function chart(model, el, send, listen, atEnd) {
     try {
       await Plotly.react(plot, coloured(data, palette), coloured(layout, palette), config);
       parts.waiting.hidden = true;
+      parts.words.hidden = false;
       arrange(parts, layout, place);
     } catch (error) {
       console.warn("hebblab: a chart could not be drawn.", error);
