@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hebblab.errors import HebblabError
-from hebblab.live import Session
+from hebblab.errors import HebblabError, WrongState
+from hebblab.live import Edit, Session
 from hebblab.live.saving import as_csv
 
 from . import views
@@ -67,6 +67,7 @@ class Hands:
         self.refusal: dict[str, str] | None = None
         self.seq = 0
         self.paused_for = ""
+        self._last: Edit | None = None
         self.pulse = Pulse(clock)
         self.effects = Watcher()
         self.probes = Probes()
@@ -277,16 +278,21 @@ class Hands:
                 value = knobs[name].default if event["do"] == "default" else event["value"]
                 if isinstance(value, str) and knobs[name].scale != "choice":
                     value = knobs[name].parse(value)
-                if value != self.session.values(self.layer)[name]:
-                    edit = self.session.edit(
+                # What waits for a long step is not yet to be compared with, nor waited for.
+                waits = self._last and not (self._last.wait(0) or self._last.cancelled)
+                if waits or value != self.session.values(self.layer)[name]:
+                    self._last = self.session.edit(
                         {name: value},
                         layer=self.layer,
                         gesture=(name, event["gesture"]) if event["gesture"] else None,
                     )
-                    edit.wait(0.3)
+                    if event.get("final", True):
+                        self._last.wait(0.3)
                 self.refusal = None
             except HebblabError as error:
-                self.refusal = {"name": name, "text": str(error)}
+                # Of a run that ended under the hand, the card says so.
+                over = isinstance(error, WrongState)
+                self.refusal = None if over else {"name": name, "text": str(error)}
         return "controls"
 
 

@@ -162,6 +162,17 @@ def test_nothing_hangs_out_of_the_column_when_more_is_open(stage):
             assert box["x"] + box["width"] <= card["x"] + card["width"], knob.inner_text()
 
 
+def test_a_long_number_is_read_whole(stage):
+    view = controls("mnist-krotov")
+    for knob in view["knobs"]:
+        if knob["name"] == "learning_rate":
+            knob |= {"value": 0.00075, "text": "0.00075"}
+    stage.mount("controls", view)
+    field = stage.page.locator(".hebblab-knob-learning-rate input[type=text]")
+    assert field.input_value() == "0.00075"
+    assert field.evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
 def test_an_option_that_appears_takes_no_focus_and_no_hand_away(stage):
     plain = controls("mnist-krotov", rule="instar")
     stage.mount("controls", plain)

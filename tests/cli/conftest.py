@@ -15,7 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def command() -> Callable:
+def kept(monkeypatch) -> list[bool]:
+    """One entry for each time that a command asked to keep the memory it frees.
+
+    Nothing is kept: what is asked of the C library would hold for all tests that follow.
+    """
+    asked: list[bool] = []
+    monkeypatch.setattr("hebblab.live.heap.keep_freed_memory", lambda: asked.append(True))
+    return asked
+
+
+@pytest.fixture
+def command(kept) -> Callable:
     """Run a command in this process; `.exit_code`, `.stdout`, `.stderr`."""
 
     def run(*words: str):

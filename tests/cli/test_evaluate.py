@@ -10,11 +10,12 @@ import hebblab as hl
 SHORT = ("--set", "steps=30")
 
 
-def test_json_is_one_object_with_a_row_for_every_number(command):
+def test_json_is_one_object_with_a_row_for_every_number(command, kept):
     done = command(
         "evaluate", *SHORT, "--probes", "linear,linear@1%", "--controls", "pixels", "--json"
     )
     assert done.exit_code == 0
+    assert len(kept) == 1, "what training frees, it takes again"
     assert done.stdout.count("\n") == 1
     about = json.loads(done.stdout)
     found = {(row["representation"], row["probe"]): row for row in about["rows"]}

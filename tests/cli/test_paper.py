@@ -61,9 +61,10 @@ def test_alone_it_lists_every_paper_with_its_time(command):
     assert "about" in told
 
 
-def test_it_says_the_cost_first_and_runs(command, fake, tmp_path):
+def test_it_says_the_cost_first_and_runs(command, kept, fake, tmp_path):
     done = command("paper", "fake-2020", "--dir", str(tmp_path))
     assert done.exit_code == 0
+    assert len(kept) == 1, "what training frees, it takes again"
     assert done.stderr.index("This machine takes") < done.stderr.index("fake-2020")
     told = " ".join(done.stdout.split())
     assert "ordering reproduced. It is above." in told

@@ -22,9 +22,10 @@ FIELDS = {
 }
 
 
-def test_json_is_one_object_and_nothing_else(command):
+def test_json_is_one_object_and_nothing_else(command, kept):
     done = command("run", "--steps", "30", "--seed", "7", "--json")
     assert done.exit_code == 0
+    assert len(kept) == 1, "what training frees, it takes again"
     assert done.stdout.count("\n") == 1
     outcome = json.loads(done.stdout)
     assert set(outcome) == FIELDS

@@ -6,8 +6,11 @@ import threading
 import time
 
 import pytest
+import torch
 from safetensors.torch import load
 
+import hebblab
+from hebblab import rules
 from hebblab.dashboard.bar import Bar
 from hebblab.dashboard.chart import Chart
 from hebblab.dashboard.controls import Controls
@@ -17,7 +20,7 @@ from hebblab.dashboard.panels import PANELS
 from hebblab.dashboard.parts import Part
 from hebblab.dashboard.pulse import BEAT, GONE, UNTOUCHED
 from hebblab.dashboard.weights import Weights
-from hebblab.live import Session
+from hebblab.live import Edit, Session
 
 
 class Clock:
@@ -278,6 +281,56 @@ def test_the_last_of_two_quick_edits_wins_in_a_slow_run(room, until):
     one.turn("k", 3)
     until(lambda: one.session.values()["k"] == 3, "all three to come into force")
     assert one.session.values()["delta"] == 0.4
+
+
+@pytest.fixture
+def gate():
+    """A rule whose next step is held until the gate opens: (name, the gate, in a step)."""
+    gate, inside = threading.Event(), threading.Event()
+
+    class Held(rules.Rule):
+        """Learn nothing, slowly."""
+
+        name = "held"
+        equation = "0"
+        delta: float = hebblab.knob(0.4, symbol="Δ", low=0, high=2, help="It changes nothing.")
+
+        def update(self, inputs, weights):
+            inside.set()
+            gate.wait(20)
+            return torch.zeros_like(weights)
+
+    rules.register(Held)
+    yield "held", gate, inside
+    gate.set()
+    rules.unregister("held")
+
+
+def test_a_value_taken_back_within_a_long_step_stays_taken_back(room, until, gate):
+    rule, opens, inside = gate
+    one = room(rule=rule)
+    one.press("start")
+    assert inside.wait(20)
+    one.turn("delta", 0.8)
+    one.turn("delta", 0.4)
+    one.heard()
+    opens.set()
+    until(lambda: len(one.session.edits) == 2, "both edits")
+    assert one.session.values()["delta"] == 0.4
+
+
+def test_a_long_step_does_not_keep_the_page_behind_the_hand(room, gate, monkeypatch):
+    rule, _, inside = gate
+    waited = []
+    wait = Edit.wait
+    monkeypatch.setattr(Edit, "wait", lambda edit, limit: waited.append(limit) or wait(edit, limit))
+    one = room(rule=rule)
+    one.press("start")
+    assert inside.wait(20)
+    for move in range(10):
+        one.turn("delta", 0.5 + move / 10, gesture=3, final=move == 9)
+    one.heard()
+    assert sum(waited) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -603,6 +656,9 @@ def test_a_run_that_fails_is_said_and_restart_begins_anew(room, until):
     assert "Traceback" in one.bar["error"]["traceback"]
     until(lambda: all(knob["disabled"] for knob in one.controls["knobs"]), "that no knob acts")
     assert one.controls["words"] == "This run has failed. Restart, and its knobs turn again."
+    one.turn("learning_rate", 0.3)
+    one.heard()
+    assert one.controls["refusal"] is None  # the sentence above says it already
     one.press("restart")
     until(lambda: one.bar["state"] == "ready" and one.bar["error"] is None, "a fresh start")
     assert "failed" not in one.controls["words"]

@@ -15,7 +15,7 @@ from hebblab.dashboard.evaluation import PLOTS, EvaluationPart, Study
 from hebblab.dashboard.evaluation import measuring as measurings
 from hebblab.dashboard.evaluation import study as studies
 from hebblab.dashboard.evaluation.confusions import MOST, Confusion
-from hebblab.dashboard.evaluation.measures import CONTROLS, MEASURES, ROWS
+from hebblab.dashboard.evaluation.measures import CONTROLS, MEASURES, ROWS, spoken
 from hebblab.dashboard.parts import Part
 from hebblab.data import Dataset, Images, load, worlds
 from hebblab.live import Session
@@ -335,6 +335,26 @@ def endless(monkeypatch):
 
     monkeypatch.setattr(measurings, "work_of", work_of)
     return entered
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("learned hidden: retrieval", "learned: search"),
+        ("pixels: linear@10%", "pixels: ridge readout, 10 %"),
+        ("random conv1: occlusion", "random: hidden square"),
+        ("kmeans: making it", "k-means: preparing"),
+        ("backprop hidden: knn", "trained end to end: 10 neighbours"),
+        ("preparing", "preparing"),
+        ("something: else", "something: else"),
+    ],
+)
+def test_what_is_under_way_is_said_in_the_words_of_the_table(status, words):
+    assert spoken(status, made()) == words
+
+
+def test_of_inputs_that_are_no_images_nothing_is_said_of_pixels():
+    assert spoken("pixels: linear", worlds.load("cloud-2d")) == "inputs: ridge readout"
 
 
 def test_a_measurement_says_how_far_it_is_and_is_cancelled(desk, endless, threads, until):

@@ -13,7 +13,7 @@ from torch import nn
 
 from hebblab import Recipe, Session, knob, networks
 from hebblab.data import Dataset, Images
-from hebblab.nn import RePU
+from hebblab.nn import InputNorm, PatchConv2d, RePU, Whitening
 from hebblab.rules import Rule, register, unregister
 
 LIMIT = 20.0  # seconds; nothing here comes near, whatever else the machine does
@@ -86,6 +86,34 @@ def _conv(image_shape, classes):
     )
 
 
+def _around(image_shape, classes):
+    """A dense layer and all that its options can set."""
+    fan_in = torch.Size(image_shape).numel()
+    return nn.Sequential(
+        OrderedDict(
+            whiten=Whitening(),
+            flatten=nn.Flatten(),
+            prepare=InputNorm(),
+            hidden=nn.Linear(fan_in, 8, bias=False),
+            activation=RePU(),
+            readout=nn.Linear(8, classes),
+        )
+    )
+
+
+def _patches(image_shape, classes):
+    return nn.Sequential(
+        OrderedDict(
+            whiten=Whitening(),
+            prepare=InputNorm(),
+            conv=PatchConv2d(image_shape[0], 4, 3, bias=False),
+            activation=RePU(),
+            flatten=nn.Flatten(),
+            readout=nn.Linear(4 * 16, classes),
+        )
+    )
+
+
 def spots(count: int, seed: int) -> Images:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % 3
@@ -102,10 +130,12 @@ def dataset() -> Dataset:
 
 @pytest.fixture(autouse=True)
 def _networks():
-    for name, builder in (("tiny", _tiny), ("two", _two), ("small-conv", _conv)):
+    builders = {"tiny": _tiny, "two": _two, "small-conv": _conv}
+    builders |= {"around": _around, "patchy": _patches}
+    for name, builder in builders.items():
         networks.register(name, builder)
     yield
-    for name in ("tiny", "two", "small-conv"):
+    for name in builders:
         networks.unregister(name)
 
 

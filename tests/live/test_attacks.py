@@ -38,14 +38,16 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_no_call_raises_an_error_of_python(make, call):
+def test_no_call_raises_an_error_of_python_or_changes_what_it_refuses(make, call):
     session = make()
     session.step(1)
     for value in GARBAGE:
+        before = session.steps, session.values(), session.edits, session.speed
         try:
             CALLS[call](session, value)
         except HebblabError as error:
             assert len(str(error)) < 2000, "a huge value is shown in short"
+            assert (session.steps, session.values(), session.edits, session.speed) == before
     assert session.state in ("paused", "ready", "finished")
 
 

@@ -10,6 +10,7 @@ import torch
 from ignite.engine import Events
 
 from hebblab import InvalidValue, Recipe, Session
+from hebblab.live import batching
 from hebblab.live.streams import stream
 
 
@@ -220,13 +221,26 @@ def test_a_batch_that_cannot_be_had_is_refused_in_the_words_of_a_new_run(
 
 
 def test_responses_beyond_memory_are_refused_as_before_a_run(make, monkeypatch):
-    from hebblab.live import batching
-
     monkeypatch.setattr(batching, "_MOST_RESPONSES", 12 * 8 * 20)
     session = make()
     session.edit(batch_size=20)
     with pytest.raises(InvalidValue, match=r"A batch of 21 images needs .* Lower batch_size"):
         session.edit(batch_size=21)
+
+
+def test_responses_of_a_convolution_come_in_pieces_and_are_not_refused(make, monkeypatch):
+    monkeypatch.setattr(batching, "_MOST_RESPONSES", 1)
+    session = make(network="small-conv", rule="hard-wta")
+    session.edit(batch_size=20)
+    session.step(1)
+    assert session.values()["batch_size"] == 20 and session.error is None
+
+
+def test_a_slider_ends_early_and_more_can_be_typed():
+    few, many = batching.batch_knob(48), batching.batch_knob(50_000)
+    assert (few.high, few.slider_high, few.default) == (48, 48, 48)
+    assert (many.high, many.slider_high) == (50_000, 1000)
+    assert many.check(50_000) == 50_000 and batching.batch_knob(10**7).high == 100_000
 
 
 def test_an_edit_that_would_leave_no_step_to_learn_in_is_refused(make, live):
@@ -302,6 +316,7 @@ def test_edits_in_line_know_each_other_across_layers(make, hooked, live):
 
 def test_patches_of_a_convolution_are_drawn_from_the_batch_at_hand(make, live, dataset):
     rule = {"rule": "hard-wta", "patches_per_batch": 40, "learning_rate": 0.01}
+    everything = {"patches_per_batch": 0}
     session = make(network="small-conv", rule=rule, endless=True)
     session.step(3)
     session.edit(batch_size=1)  # 16 patches, all of which are then learnt from
@@ -311,6 +326,12 @@ def test_patches_of_a_convolution_are_drawn_from_the_batch_at_hand(make, live, d
     assert session.state == "paused" and torch.isfinite(session.weights()).all()
     with live.replay(session, dataset) as again:
         assert live.digest(again) == live.digest(session)
+    for size, same in ((1, True), (30, False)):
+        few, every = (make(network="small-conv", rule=r) for r in (rule, rule | everything))
+        for one in (few, every):
+            one.edit(batch_size=size)
+            one.step(1)
+        assert torch.allclose(few.weights(), every.weights(), atol=1e-6) is same
 
 
 def test_a_world_may_be_moved_and_taken_in_larger_batches_at_once(live):

@@ -5,10 +5,12 @@ import threading
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from hebblab import Session, metrics
+from hebblab import Session, metrics, networks
 from hebblab.data import as_floats
 from hebblab.live.recorder import Recorder
+from hebblab.nn import PatchConv2d, RePU
 
 
 def test_the_history_has_one_length_and_rising_steps(make, live):
@@ -319,6 +321,27 @@ def test_the_share_of_the_winner_is_the_largest_of_the_softmax(make, rule):
         assert reading.winner_share == pytest.approx((1 / soft.sum(axis=1)).mean(), rel=1e-4)
         shares.append(reading.winner_share)
     assert shares == sorted(shares, reverse=True) and shares[0] > 1.2 * shares[-1]
+
+
+def test_units_of_a_group_share_among_themselves(make):
+    def build(image_shape, classes):
+        return nn.Sequential(
+            nn.PixelUnshuffle(2),
+            PatchConv2d(4, 6, 2, groups=2, bias=False),
+            RePU(),
+            nn.Flatten(),
+            nn.Linear(6 * 4, classes),
+        )
+
+    networks.register("in-groups", build)
+    try:
+        session = make(network="in-groups", rule={"rule": "softhebb", "temperature": 10.0})
+        session.step(1)
+        session.history  # noqa: B018
+        share = session.reading(session.layers[-1]).winner_share
+    finally:
+        networks.unregister("in-groups")
+    assert 1 / 3 <= share < 0.45, "of three units, where they answer nearly alike"
 
 
 @pytest.mark.parametrize("rule", ["krotov-hopfield", "hard-wta", "hebb"])

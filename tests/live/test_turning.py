@@ -1,78 +1,14 @@
 """Turning options under way: in force at the next batch edge, everywhere, and repeatable."""
 
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 import torch
 from ignite.engine import Events
-from torch import nn
 
 from hebblab import InvalidValue, Recipe, Session, UnknownName, networks
-from hebblab.data import worlds
-from hebblab.evaluation.features import Extractor, Inlet
-from hebblab.nn import InputNorm, PatchConv2d, RePU, Whitening
-from hebblab.training import feature_path
+from tests.live.seen import on, pixels, probed
 
 HARD = {"rule": "hard-wta", "similarity": "dot"}
-
-
-def _around(image_shape, classes):
-    """A dense layer and all that its options can set."""
-    fan_in = torch.Size(image_shape).numel()
-    return nn.Sequential(
-        OrderedDict(
-            whiten=Whitening(),
-            flatten=nn.Flatten(),
-            prepare=InputNorm(),
-            hidden=nn.Linear(fan_in, 8, bias=False),
-            activation=RePU(),
-            readout=nn.Linear(8, classes),
-        )
-    )
-
-
-def _patches(image_shape, classes):
-    return nn.Sequential(
-        OrderedDict(
-            whiten=Whitening(),
-            prepare=InputNorm(),
-            conv=PatchConv2d(image_shape[0], 4, 3, bias=False),
-            activation=RePU(),
-            flatten=nn.Flatten(),
-            readout=nn.Linear(4 * 16, classes),
-        )
-    )
-
-
-@pytest.fixture(autouse=True)
-def _more_networks():
-    builders = {"around": _around, "patchy": _patches}
-    for name, builder in builders.items():
-        networks.register(name, builder)
-    yield
-    for name in builders:
-        networks.unregister(name)
-
-
-def pixels(session, split="train"):
-    return getattr(session.dataset, split).pixels.float() / 255
-
-
-def on(session, split="validation"):
-    """What the network answers behind the hidden layer's activation."""
-    model = session.model().eval()
-    with torch.no_grad():
-        return nn.Sequential(*list(model.children())[:-1])(pixels(session, split)).flatten(1)
-
-
-def probed(session):
-    """The features that a probe of the session is fitted on, of the validation images."""
-    path = feature_path(session.model(), "hidden")
-    data = session.dataset
-    extractor = Extractor(path, Inlet(data.train, None, None, unit_norm=False))
-    with torch.no_grad():
-        return extractor.of(pixels(session, "validation"))
 
 
 class TestAccepting:
@@ -161,6 +97,9 @@ class TestAccepting:
             (HARD, {"thresholds": True}, True),
             ({**HARD, "thresholds": True}, {"thresholds": False}, False),
             (HARD, {"input_norm": "unit"}, True),
+            (HARD, {"zca": "images"}, True),
+            ({**HARD, "row_norm": False}, {"row_norm": True}, True),
+            ({**HARD, "row_norm": True}, {"row_norm": False}, False),
             (HARD, {"k": 2, "n": 2.0}, False),
             ({"rule": "oja"}, {"competition": "hard"}, True),
             ({"rule": "hpca"}, {"activation": "tanh"}, True),
@@ -255,113 +194,6 @@ class TestForms:
             built = session.values("conv2")["n"], session.model().activation2.n
             assert built == (1.4, 1.4)
             assert session.model().activation2.triangle is True
-
-
-class TestWhitening:
-    def test_it_is_fitted_again_by_an_edit_and_gone_with_none(self, make):
-        session = make(rule="hebb", network="around")
-        session.step(2)
-        x = pixels(session).flatten(1).double().numpy()
-        spread, axes = np.linalg.eigh(np.cov(x.T))
-
-        def expected(epsilon):
-            return axes @ np.diag((spread.clip(0) + epsilon) ** -0.5) @ axes.T
-
-        session.edit(zca="images")
-        np.testing.assert_allclose(
-            session.model().whiten.matrix.numpy(), expected(1e-3), rtol=1e-2, atol=1e-2
-        )
-        session.edit(zca_epsilon=0.5)
-        np.testing.assert_allclose(
-            session.model().whiten.matrix.numpy(), expected(0.5), rtol=1e-4, atol=1e-4
-        )
-        seen = (pixels(session, "validation").flatten(1).double().numpy() - x.mean(0)) @ expected(
-            0.5
-        )
-        answers = np.maximum(seen @ session.weights().double().numpy().T, 0)
-        np.testing.assert_allclose(on(session).numpy(), answers, rtol=1e-3, atol=1e-3)
-        session.step(2)
-        session.edit(zca="none")
-        assert session.model().whiten.matrix is None
-        session.edit(zca="images")
-        session.restart()
-        assert session.model().whiten.matrix is None and session.values()["zca"] == "none"
-
-    def test_that_of_the_recipe_comes_back_with_a_restart(self, make):
-        session = make(rule={"rule": "hebb", "zca": "images"}, network="around")
-        first = session.model().whiten.matrix
-        session.edit(zca="none")
-        session.restart()
-        assert torch.equal(session.model().whiten.matrix, first)
-
-    def test_it_knows_the_training_images_alone(self, make, dataset):
-        from hebblab.data import Dataset, Images
-
-        blank = Images(torch.zeros(30, 1, 6, 6, dtype=torch.uint8), dataset.validation.labels)
-        other = Dataset("other", dataset.train, blank, blank, dataset.classes)
-        one = make(rule={"rule": "hebb", "zca": "images"}, network="around")
-        two = make(rule={"rule": "hebb", "zca": "images"}, network="around", dataset=other)
-        assert torch.equal(one.model().whiten.matrix, two.model().whiten.matrix)
-
-    def test_frames_share_it_and_never_see_it_change(self, make):
-        """A matrix of whole images is megabytes; it is replaced, not written over."""
-        session = make(rule={"rule": "hebb", "zca": "images"}, network="around")
-        session.step()
-        one, two = session.frame(), session.frame()
-        assert one.tensors["whiten.matrix"] is not None
-        held = session._loop.run.model.whiten.matrix
-        for frame in (one, two):
-            assert frame.tensors["whiten.matrix"].data_ptr() == held.data_ptr()
-        assert one.tensors["hidden.weight"].data_ptr() != two.tensors["hidden.weight"].data_ptr()
-        assert session.model().whiten.matrix.data_ptr() != held.data_ptr(), "a person's own copy"
-        before = one.tensors["whiten.matrix"].clone()
-        session.edit(zca_epsilon=0.9)
-        session.step()
-        session.restart(seed=9)
-        session.step()
-        assert torch.equal(one.tensors["whiten.matrix"], before)
-
-    def test_a_restart_to_what_a_network_came_with_writes_over_no_frame(self, make):
-        def build(image_shape, classes):
-            network = _around(image_shape, classes)
-            network.whiten.fit(torch.rand(60, *image_shape, generator=torch.Generator()))
-            return network
-
-        networks.register("came-whitened", build)
-        try:
-            session = make(rule="hebb", network="came-whitened")
-            own = session.model().whiten.matrix
-            session.edit(zca="images")
-            frame = session.frame()
-            before = frame.tensors["whiten.matrix"].clone()
-            assert not torch.equal(before, own)
-            session.restart()
-            assert torch.equal(session.model().whiten.matrix, own)
-            assert torch.equal(frame.tensors["whiten.matrix"], before)
-        finally:
-            networks.unregister("came-whitened")
-
-    def test_patches_that_are_whitened_anew_are_read_anew(self, make):
-        session = make(rule=HARD, network="patchy")
-        session.step(2)
-        session.edit(zca="patches")
-        reader = session._loop.recorder.reader
-        assert int(reader.read(session.frame()).activations.wins.sum()) > 0
-        session.edit(zca_epsilon=1.0)
-        fresh = reader.anew().read(session.frame())
-        assert torch.equal(reader.read(session.frame()).activations.wins, fresh.activations.wins)
-
-    def test_a_network_whose_images_are_too_large_is_refused_and_goes_on(self, make, monkeypatch):
-        from hebblab.nn import whitening
-
-        monkeypatch.setattr(whitening, "_LARGEST", 20)
-        session = make(rule="hebb", network="around")
-        session.step()
-        edit = session.edit(zca="images", n=2.0)
-        assert not edit.wait(5) and "1 to 20 numbers" in edit.cancelled
-        assert (session.values()["zca"], session.values()["n"]) == ("none", 1.0)
-        assert session.model().activation.n == 1.0
-        session.step()
 
 
 class TestThresholds:
@@ -469,180 +301,6 @@ class TestPruning:
         assert not torch.equal(gone(session), mask)
         same = make(rule={"rule": "instar", "pruning": 0.6, "init": "uniform(0.5, 1)"})
         assert torch.equal(gone(same), mask), "the mask is a matter of the seed alone"
-
-
-class TestRadius:
-    def som(self, make, **settings):
-        rule = {"rule": "som", "radius": 3.0, "radius_end": 0.5, "rows": 1}
-        return make(rule=rule, **settings)
-
-    def test_it_falls_by_the_same_factor_each_step(self, make):
-        session = self.som(make, steps=40)
-        seen = []
-        for _ in range(4):
-            session.step(10)
-            seen.append(session.values()["radius"])
-        # The step under way is the one that `values` tells of: after 10 steps, that of step 9.
-        assert seen == pytest.approx([3 * (0.5 / 3) ** (s / 40) for s in (9, 19, 29, 39)])
-        assert session.rule().radius == seen[-1]
-
-    def test_an_edit_holds_it_and_a_restart_lets_it_fall_again(self, make):
-        session = self.som(make, steps=40)
-        session.step(5)
-        edit = session.edit(radius=2.0)
-        assert edit.changes["radius"] == (pytest.approx(3 * (0.5 / 3) ** (4 / 40)), 2.0)
-        session.step(20)
-        assert session.values()["radius"] == 2.0
-        session.restart()
-        assert session.values()["radius"] == 3.0
-        session.step(5)
-        assert session.values()["radius"] == pytest.approx(3 * (0.5 / 3) ** (4 / 40))
-
-    def test_its_end_may_be_moved(self, make):
-        session = self.som(make, steps=40)
-        session.step(20)
-        session.edit(radius_end=1.5)
-        session.step()
-        assert session.values()["radius"] == pytest.approx(3 * 0.5 ** (20 / 40))
-
-    def test_each_greedy_part_has_its_own(self, make):
-        session = self.som(make, steps=20, network="two", schedule="greedy", decay="linear")
-        first, second = session.layers
-        session.step(10)
-        assert session.values(first)["radius"] == pytest.approx(3 * (0.5 / 3) ** (9 / 10))
-        assert session.values(second)["radius"] == 3.0, "its part has not begun"
-        held = session.values(first)["radius"]
-        session.step(1)
-        assert session.values(second)["radius"] == 3.0
-        session.step(9)
-        assert session.values(second)["radius"] == pytest.approx(3 * (0.5 / 3) ** (9 / 10))
-        assert session.values(first)["radius"] == held, "and what is done stays as it was"
-
-
-class TestOrders:
-    def test_greedily_one_layer_learns_after_another_with_its_own_decay(self, make):
-        session = make(
-            network="two", rule={"rule": "krotov-hopfield"}, schedule="greedy", decay="linear",
-            steps=10, learning_rate=0.2,
-        )  # fmt: skip
-        told = []
-        before = {name: session.weights(name) for name in session.layers}
-        for _ in range(10):
-            session.step()
-            after = {name: session.weights(name) for name in session.layers}
-            told.append([float((after[n] - before[n]).abs().max()) for n in session.layers])
-            before = after
-        # The largest change of a weight is the rate.
-        rates = [0.2 * (1 - s / 5) for s in range(5)]
-        assert [one for one, _ in told] == pytest.approx(rates + [0] * 5, rel=1e-4)
-        assert [two for _, two in told] == pytest.approx([0] * 5 + rates, rel=1e-4)
-
-    def test_a_greedy_run_repeats_itself_after_a_restart(self, make, live):
-        session = make(network="two", rule="oja", schedule="greedy", steps=10)
-        first = live.digest(live.finish(session))
-        session.restart()
-        assert live.digest(live.finish(session)) == first
-        assert live.digest(live.finish(make(network="two", rule="oja", steps=10))) != first
-
-    def test_the_orders_differ_in_what_the_second_layer_sees(self, make, live):
-        found = {
-            order: live.finish(make(network="two", rule="oja", schedule=order, steps=6))
-            for order in ("in-order", "simultaneous")
-        }
-        one, two = found.values()
-        first, second = one.layers
-        assert torch.equal(one.weights(first), two.weights(first))
-        assert not torch.equal(one.weights(second), two.weights(second))
-
-    def test_patches_are_whitened_anew_when_their_layer_begins(self, make, dataset):
-        def build(image_shape, classes):
-            return nn.Sequential(
-                OrderedDict(
-                    one=PatchConv2d(1, 3, 3, bias=False),
-                    act=RePU(),
-                    two=PatchConv2d(3, 4, 2, bias=False),
-                    flatten=nn.Flatten(),
-                    readout=nn.Linear(36, classes),
-                )
-            )
-
-        networks.register("greedy-conv", build)
-        try:
-            rules = {"one": {"rule": "hebb"}, "two": {"rule": "hebb", "zca": "patches"}}
-            recipe = Recipe(
-                network="greedy-conv", rules=rules, schedule="greedy", steps=8, batch_size=4
-            )
-            with Session(recipe, dataset=dataset) as session:
-                session.step(4)
-                early = session.model().two.mean
-                session.step(1)
-                model = session.model()
-                with torch.no_grad():
-                    given = model.act(model.one(pixels(session)))
-                mean = torch.nn.functional.unfold(given, 2).mean(dim=(0, 2))
-                assert torch.allclose(model.two.mean, mean, atol=1e-5)
-                assert not torch.allclose(early, mean, atol=1e-3)
-        finally:
-            networks.unregister("greedy-conv")
-
-
-class TestWorlds:
-    def test_the_mean_that_is_subtracted_follows_the_points(self):
-        with Session("cloud-oja", centre=True, centring=False) as session:
-            session.step()
-            (seen, _), mean = next(iter(session._loop.run.batches)), (2.0, 1.0)
-            assert float(seen.mean(0).abs().max()) < 0.5
-            session.edit(centring=True)
-            given = [batch.clone() for batch, _ in session._loop.run.batches]
-            assert torch.cat(given).mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
-            session.edit(centring=False)
-            given = [batch.clone() for batch, _ in session._loop.run.batches]
-            assert torch.cat(given).mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
-            assert session.dataset.train.values.mean(0).tolist() == pytest.approx(mean, abs=1e-4)
-
-    def test_knobs_of_the_recipe_make_the_points_and_a_restart_brings_them_back(self):
-        with Session("cloud-oja", elongation=5, seed=3) as session:
-            assert session.values()["elongation"] == 5.0
-            points = session.dataset.train.values.clone()
-            spread = torch.linalg.eigvalsh(points.T.cov())
-            assert float((spread[1] / spread[0]).sqrt()) == pytest.approx(5, rel=0.1)
-            session.step(5)
-            session.edit(elongation=1.0, angle=90.0)
-            assert not torch.equal(session.dataset.train.values, points)
-            session.restart()
-            assert torch.equal(session.dataset.train.values, points)
-            assert session.values()["elongation"] == 5.0
-            session.restart(seed=4)
-            assert not torch.equal(session.dataset.train.values, points)
-
-    def test_a_restart_brings_the_classes_back_to_whoever_reads(self):
-        layer = {"rule": "hard-wta", "init": "normal(0, 0.3)", "similarity": "distance"}
-        recipe = Recipe(data="clusters-2d", network="dense-5", rules={"hidden": layer}, steps=1000)
-        with Session(recipe) as session:
-            session.step(3)
-            session.edit(number=9)
-            session.step(3)
-            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 9)
-            session.restart()
-            session.step(3)
-            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 5)
-
-    def test_what_the_world_refuses_changes_nothing(self):
-        with Session("cloud-oja") as session:
-            before = session.dataset.fingerprint
-            for bad in ({"elongation": 11}, {"angle": "up"}, {"centring": 1}):
-                with pytest.raises(InvalidValue):
-                    session.edit(bad)
-            with pytest.raises(InvalidValue, match="fresh start"):
-                session.edit(samples=500)
-            with pytest.raises(UnknownName):
-                session.edit(number=3)
-            assert session.dataset.fingerprint == before
-
-    def test_points_of_ones_own_have_no_knobs(self):
-        own = worlds.load("cloud-2d", 1, elongation=2.0)
-        with Session("cloud-oja", dataset=own) as session:
-            assert "elongation" not in session.knobs()
 
 
 EDITS = [

@@ -1,10 +1,10 @@
-"""What rules do in the worlds of two numbers: the lessons that the plane shows."""
+"""The worlds of two numbers: what rules do in them, and what turning one under way does."""
 
 import numpy as np
 import pytest
 import torch
 
-from hebblab import Recipe, Session
+from hebblab import InvalidValue, Recipe, Session, UnknownName
 from hebblab.data import worlds
 
 SEEDS = range(1, 6)
@@ -127,3 +127,62 @@ def test_a_reader_of_changed_classes_counts_them():
         assert old.read(frame).answers.shape == (5, 5)
         loop.recorder.renew(dataset, None)
         assert loop.recorder.reader.read(frame).answers.shape == (5, 12)
+
+
+class TestWorlds:
+    def test_the_mean_that_is_subtracted_follows_the_points(self):
+        with Session("cloud-oja", centre=True, centring=False) as session:
+            session.step()
+            (seen, _), mean = next(iter(session._loop.run.batches)), (2.0, 1.0)
+            assert float(seen.mean(0).abs().max()) < 0.5
+            session.edit(centring=True)
+            given = [batch.clone() for batch, _ in session._loop.run.batches]
+            assert torch.cat(given).mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
+            session.edit(centring=False)
+            given = [batch.clone() for batch, _ in session._loop.run.batches]
+            assert torch.cat(given).mean(0).tolist() == pytest.approx([0, 0], abs=1e-5)
+            assert session.dataset.train.values.mean(0).tolist() == pytest.approx(mean, abs=1e-4)
+
+    def test_knobs_of_the_recipe_make_the_points_and_a_restart_brings_them_back(self):
+        with Session("cloud-oja", elongation=5, seed=3) as session:
+            assert session.values()["elongation"] == 5.0
+            points = session.dataset.train.values.clone()
+            spread = torch.linalg.eigvalsh(points.T.cov())
+            assert float((spread[1] / spread[0]).sqrt()) == pytest.approx(5, rel=0.1)
+            session.step(5)
+            session.edit(elongation=1.0, angle=90.0)
+            assert not torch.equal(session.dataset.train.values, points)
+            session.restart()
+            assert torch.equal(session.dataset.train.values, points)
+            assert session.values()["elongation"] == 5.0
+            session.restart(seed=4)
+            assert not torch.equal(session.dataset.train.values, points)
+
+    def test_a_restart_brings_the_classes_back_to_whoever_reads(self):
+        layer = {"rule": "hard-wta", "init": "normal(0, 0.3)", "similarity": "distance"}
+        recipe = Recipe(data="clusters-2d", network="dense-5", rules={"hidden": layer}, steps=1000)
+        with Session(recipe) as session:
+            session.step(3)
+            session.edit(number=9)
+            session.step(3)
+            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 9)
+            session.restart()
+            session.step(3)
+            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 5)
+
+    def test_what_the_world_refuses_changes_nothing(self):
+        with Session("cloud-oja") as session:
+            before = session.dataset.fingerprint
+            for bad in ({"elongation": 11}, {"angle": "up"}, {"centring": 1}):
+                with pytest.raises(InvalidValue):
+                    session.edit(bad)
+            with pytest.raises(InvalidValue, match="fresh start"):
+                session.edit(samples=500)
+            with pytest.raises(UnknownName):
+                session.edit(number=3)
+            assert session.dataset.fingerprint == before
+
+    def test_points_of_ones_own_have_no_knobs(self):
+        own = worlds.load("cloud-2d", 1, elongation=2.0)
+        with Session("cloud-oja", dataset=own) as session:
+            assert "elongation" not in session.knobs()

@@ -115,6 +115,8 @@ def test_the_chance_is_the_share_of_wins_of_whom_won_most():
     found = abstention.chances(wins, samples=30)
     assert found.tolist() == [0.0, 0.1, 0.9]
     assert abstention.chances(torch.zeros(4), samples=2).tolist() == [0.0] * 4
+    shares = torch.tensor([0.0, 0.25, 0.5, 0.0])
+    assert abstention.chances(shares, samples=1).tolist() == shares.tolist(), "no win is a whole"
 
 
 def test_thresholds_go_along_with_it():

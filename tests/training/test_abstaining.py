@@ -122,11 +122,15 @@ def test_it_spreads_the_wins():
 
 
 def test_a_teacher_goes_along_with_it():
-    options = LayerOptions(abstention=True, teacher=True)
-    learner = made(options=options, module=nn.Linear(6, 12, bias=False).double())
-    for batch in batches(5, 20, 6):
-        learner.learn(batch, torch.arange(20) % 10)
-    assert torch.isfinite(learner.view.weights()).all()
+    labels, found = torch.arange(20) % 10, []
+    for abstention in (False, True):
+        options = LayerOptions(abstention=abstention, teacher=True)
+        learner = made(options=options, module=nn.Linear(6, 12, bias=False).double())
+        for batch in batches(5, 20, 6):
+            learner.learn(batch, labels)
+        found.append(learner.view.weights().clone())
+    assert learner._held[0]["wins"].any()
+    assert torch.isfinite(found[1]).all() and not torch.equal(*found)
 
 
 @pytest.mark.parametrize("rule", ["krotov-hopfield", "sanger", "som"])

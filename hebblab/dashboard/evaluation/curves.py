@@ -13,7 +13,7 @@ from .plots import Classes, Plot, empty, floor_of, hundred, interval, percents, 
 from .tables import Found
 
 COLOURS = {"learned": "@accent", "pixels": "@warm", "random": "@quiet"}
-_ROOM = 0.42  # of the axis, where the curves' names stand beside their ends
+_ROOM = 0.65  # of the axis, where the curves' names stand beside their ends
 _DASHES = {"learned": "solid", "pixels": "dash", "random": "dot"}
 
 
@@ -52,7 +52,7 @@ class Labels(Plot):
                     for name, own in curves.items()
                 },
                 axis(
-                    "labels", low - pad, high + 0.7 * _ROOM * (high - low), ticks=ticks, line=True
+                    "labels", low - pad, high + 0.45 * _ROOM * (high - low), ticks=ticks, line=True
                 ),
             ),
             subtitle,

@@ -88,6 +88,7 @@ _INPUTS = Words(
     "The numbers themselves: what a readout can do without any features.",
     "inputs",
 )
+_STAGES = {"making it": "preparing", "confusion": "mistakes", "occlusion": "hidden square"}
 SHOWN = ("learned", *BASELINES)
 COST = {
     "pca": "seconds",
@@ -100,6 +101,24 @@ COST = {
 def rows_of(dataset: Dataset) -> dict[str, Words]:
     """Return what each row is, in words; inputs that are no images have no pixels."""
     return ROWS | {"pixels": _INPUTS} if isinstance(dataset.train, Vectors) else ROWS
+
+
+def spoken(status: str, dataset: Dataset) -> str:
+    """Return what an evaluation says of itself in the words of the table.
+
+    Args:
+        status: "control layer: probe", as the evaluation reports it.
+        dataset: Of the run; inputs that are no images have no pixels.
+    """
+    of, colon, what = status.partition(": ")
+    row = rows_of(dataset).get(of.split(" ")[0])
+    if not colon or row is None:
+        return status
+    probe, _, share = what.partition("@")
+    column = COLUMNS.get(probe)
+    words = _STAGES.get(probe, probe) if column is None else column.title
+    labels = f", {share.removesuffix('%')} %" if share else ""
+    return f"{row.short or row.title}: {words}{labels}"
 
 
 def shares(dataset: Dataset) -> list[float]:

@@ -10,7 +10,7 @@ from hebblab.evaluation import Evaluation
 from hebblab.live import Session, Snapshot, snapshot
 from hebblab.live.background import Background, Line
 
-from .measures import CONTROLS, MEASURES, TABLE, work_of
+from .measures import CONTROLS, MEASURES, TABLE, spoken, work_of
 from .tables import Found
 
 
@@ -100,7 +100,7 @@ class Measuring:
         return {
             "state": state,
             "share": round(min(max(share, 0.0), 1.0), 3),
-            "status": status if state == "running" else "",
+            "status": spoken(status, session.dataset) if state == "running" else "",
             "left": left,
             "mark": mark,
             "stale": stale,

@@ -33,7 +33,8 @@ def doing(state: State) -> str:
     """Return what is being done, and how long it will take."""
     if state["state"] == "waiting":
         return "waiting for what is measured before"
-    return " · ".join(part for part in (state["status"], state["left"]) if part)
+    # In a narrow chart the end of the line is cut: how long it takes is said first.
+    return " · ".join(part for part in (state["left"], state["status"]) if part)
 
 
 def drawn(plot: Plot, found: Found | None, noun: str, words: str, stale: bool) -> Spec:

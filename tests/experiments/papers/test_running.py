@@ -12,6 +12,7 @@ import pytest
 
 from hebblab import DataUnavailable
 from hebblab.experiments import sweeps
+from hebblab.experiments.papers import running
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,6 +34,27 @@ def test_a_killed_paper_goes_on_to_the_same_table(script, fake, whole, tmp_path)
     result = fake.run(folder=tmp_path)
     pd.testing.assert_frame_equal(result.table, whole.table)
     assert result.claims == whole.claims
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_processes_begin_deaf_to_interrupts_and_keep_what_they_free(fake, monkeypatch):
+    begun, told = [], []
+
+    def pool(workers, context, begin):
+        assert (workers, context.get_start_method()) == (2, "spawn")
+        begun.append(begin)
+        raise Stopped
+
+    monkeypatch.setattr(running, "ProcessPoolExecutor", pool)
+    with pytest.raises(Stopped):
+        fake.run(jobs=2)
+    monkeypatch.setattr(running, "keep_freed_memory", lambda: told.append("kept"))
+    monkeypatch.setattr(running.signal, "signal", lambda *given: told.append(given))
+    begun[0]()
+    assert told == [(signal.SIGINT, signal.SIG_IGN), "kept"]
 
 
 def test_a_full_disk_says_so_and_keeps_finished_cells(fake, tmp_path, monkeypatch):
