@@ -201,12 +201,12 @@ def test_each_patch_is_normed_by_itself(form, mode, whitened):
 
 
 def test_what_patches_have_in_common_does_not_drown_what_they_have_of_their_own():
-    conv, images = made(padding=1)
+    conv, images = made()
     conv.patch_norm = "standardise"
-    images = images * 1e-2 + 5
+    images = (16 * images).round() / 1024 + 32  # which float32 holds to the bit
     exact = conv(images).detach()
     rough = conv.float()(images.float()).detach()
-    assert float((rough - exact).abs().max()) < 2e-3 * float(exact.abs().max())
+    assert float((rough - exact).abs().max()) < 4e-4 * float(exact.abs().max())
 
 
 def test_ready_patches_are_normed_too_and_stay_as_they_are():
