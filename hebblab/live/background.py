@@ -29,17 +29,23 @@ class Background(Future[Result]):
         super().__init__()
         self.progress: tuple[float, str] = (0.0, "starting")
         self._clock = clock
-        self._began: float | None = None
+        self._began = self._told = 0.0
         self._stop = threading.Event()
         self._cancelling = threading.Lock()
 
     @property
     def left(self) -> float | None:
-        """Seconds until it is done, guessed from how far it is; None while nothing can be said."""
+        """Seconds until it is done, guessed from how far it was when it last reported.
+
+        None while nothing can be said: at the beginning, and where a part takes longer than
+        everything that was to come.
+        """
         share = self.progress[0]
-        if self._began is None or share < _TELLING or self.done():
+        if share < _TELLING or self.done():
             return None
-        return (self._clock() - self._began) * (1 - share) / share
+        rest = (self._told - self._began) * (1 - share) / share
+        left = rest - (self._clock() - self._told)
+        return left if left > 0 else None
 
     def cancel(self) -> bool:
         """Stop the work; False if it is over already."""
@@ -59,7 +65,10 @@ class Background(Future[Result]):
 
     def report(self, done: int, total: int, text: str) -> None:
         """Say how far it is."""
-        self.progress = (done / max(total, 1), text)
+        share = done / max(total, 1)
+        if share != self.progress[0]:
+            self._told = self._clock()
+        self.progress = (share, text)
 
     def carry_out(self, work: Callable[[Report, Stopped], Result]) -> None:
         """Do the work on this thread, and settle with what comes of it."""

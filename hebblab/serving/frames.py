@@ -144,6 +144,8 @@ def subject(frame: bytes | str, v1: bool) -> tuple[str, str, str]:
         assert isinstance(frame, bytes)
         offsets = struct.unpack_from(f"<{int.from_bytes(frame[:8], 'little')}Q", frame, 8)
         parts = [frame[start:end] for start, end in pairwise(offsets)]
+        for part in parts[1:5]:
+            check_text(part)
         channel, kind = parts[0].decode(), json.loads(parts[1])["msg_type"]
         content = json.loads(parts[4]) if kind == "comm_open" else {}
     else:
@@ -151,10 +153,31 @@ def subject(frame: bytes | str, v1: bool) -> tuple[str, str, str]:
             start, end = struct.unpack_from("!II", frame + b"\xff" * 4, 4)
             end = end if int.from_bytes(frame[:4], "big") > 1 else len(frame)
             frame = frame[start:end]
+        check_text(frame)
         message = json.loads(frame)
         channel, kind = message.get("channel") or "shell", message["header"]["msg_type"]
         content = message["content"]
     return channel, kind, str(content.get("target_name", ""))
+
+
+def check_text(words: bytes | str) -> None:
+    r"""Refuse JSON with half a surrogate pair in it.
+
+    A kernel that repeats such text, as in "No such comm", cannot encode it and then stands still
+    for ten seconds at each message.
+
+    Raises:
+        UnicodeEncodeError: if there is one.
+
+    >>> check_text(r'["\ud83d\ude00", "\\ud800"]')
+    >>> check_text(rb'"\ud800"')
+    Traceback (most recent call last):
+    ...
+    UnicodeEncodeError: 'utf-8' codec can't encode character '\ud800' in position 1: surrogates ...
+    """
+    escape = b"\\ud" if isinstance(words, bytes) else "\\ud"
+    if escape in words.lower():  # type: ignore[operator]
+        json.dumps(json.loads(words), ensure_ascii=False).encode()
 
 
 async def _nothing() -> None:

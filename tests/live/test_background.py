@@ -84,8 +84,16 @@ def test_the_time_left_is_guessed_from_how_far_it_is():
         now[0] = 10.0
         report(1, 4, "a quarter")
         told.append(task.left)
+        now[0] = 30.0
+        report(1, 4, "a part that takes long")
+        told.append(task.left)
+        now[0] = 40.0
+        told.append(task.left)
+        report(1, 2, "a half")
+        told.append(task.left)
         return True
 
     assert task.left is None
     task.carry_out(work)
-    assert told == [None, 30.0] and task.left is None
+    # It counts down, says nothing when the guess has run out, and guesses anew.
+    assert told == [None, 30.0, 10.0, None, 40.0] and task.left is None

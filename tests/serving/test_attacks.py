@@ -318,7 +318,6 @@ SENSELESS = [
     b"{}",
     b'{"comm_id": null, "data": null}',
     b'{"comm_id": ["x"], "data": {"method": "update"}}',
-    b'{"comm_id": "\\ud800", "data": {"method": "custom", "content": "\\ud800"}}',
     b'{"comm_id": "gone", "data": {"method": "update", "state": {"a": 1e400}}}',
     b'{"comm_id": "gone", "data": ' + b"9" * 6000 + b"}",
     DEEP,
@@ -343,6 +342,19 @@ def test_messages_without_sense_to_a_live_or_a_dead_comm_end_at_most_their_socke
     visitor.asks()
     bystander.asks()
     assert len(lab.kernels()) == 2
+
+
+def test_half_a_surrogate_pair_ends_its_socket_before_the_kernel_repeats_it(
+    lab, bystander, visitor
+):
+    usual = {"comm_id": visitor.comm_id, "data": {"ask": "hello"}}
+    halves = ({**usual, "comm_id": "\ud800"}, {**usual, "data": {"ask": "\udfff"}})
+    for content in halves:
+        socket = visitor.connect()
+        socket.send_binary(frame("comm_msg", content))
+        assert closed(socket) == 1003
+    visitor.asks("a whole pair, \U0001f600, and a backslash, \\ud800")
+    bystander.asks()
 
 
 def header_of(kind):

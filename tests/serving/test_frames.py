@@ -83,6 +83,19 @@ def test_the_subject_of_a_message_is_read_in_all_framings():
     assert subject(frame("comm_msg", {}, "control"), True) == ("control", "comm_msg", "")
 
 
+@pytest.mark.parametrize("half", ["\ud800", "\udfff", "\ud800\ud800", "\udc00\ud800"])
+def test_half_a_surrogate_pair_is_refused_in_all_framings(half):
+    whole = {"text": "\U0001f600 \\ud800 \\\\udfff"}
+    halves = {"text": f"\\\\{half}"}
+    for content, refused in ((whole, False), (halves, True)):
+        message = {**OPENED, "content": content, "parent_header": {}}
+        framings = [(frame("comm_msg", content), True), (json.dumps(message), False)]
+        framings.append((serialize_binary_message({**message, "buffers": [b"x"]}), False))
+        for data, is_v1 in framings:
+            with pytest.raises(ValueError) if refused else contextlib.nullcontext():
+                subject(data, is_v1)
+
+
 def test_an_allowance_refills_with_time_and_never_beyond_its_burst():
     allowance = Allowance(rate=200.0, burst=400.0)
     assert all(allowance.takes(1.0, now=0.0) for _ in range(400))
