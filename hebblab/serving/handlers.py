@@ -13,7 +13,8 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from hebblab.serving.frames import V1
 from hebblab.serving.gate import plain_page
 from hebblab.serving.policy import is_loopback
-from hebblab.serving.room import Full, Hasty, Room, Seat
+from hebblab.serving.room import Full, Hasty, Room
+from hebblab.serving.seats import Seat
 
 MOST_UNSENT = 32 * 2**20
 SENTENCES = {404: "There is no such page here.", 405: "This is not something the lab does."}

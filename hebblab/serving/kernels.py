@@ -45,7 +45,6 @@ _PASSED_ON = frozenset(
 )
 _PASSED_ON_FAMILIES = ("LC_", "OMP_", "MKL_", "HEBBLAB_")
 _NEVER = ("TOKEN", "SECRET", "PASSWORD")
-_LOW = 10  # niceness of what trains
 
 
 def environment(source: Mapping[str, str]) -> dict[str, str]:
@@ -142,23 +141,38 @@ class Kernels(AsyncMappingKernelManager):  # type: ignore[misc]
         """Return whether a kernel is there and its process runs."""
         return kernel_id in self and bool(await self.get_kernel(kernel_id).is_alive())
 
-    def lower(self, kernel_id: str) -> bool:
+    def lower(self, kernel_id: str, niceness: int) -> bool:
         """Let the server, and kernels that start, go before this one; return whether that is done.
 
         Where one computer trains for a class it would otherwise answer nobody in time.
         """
-        pid = getattr(self.get_kernel(kernel_id).provisioner, "pid", None)
+        pid = self._pid(kernel_id)
         if pid is None or not hasattr(os, "setpriority"):
             return True
         try:
-            os.setpriority(os.PRIO_PGRP, pid, _LOW)
+            os.setpriority(os.PRIO_PGRP, pid, niceness)
             # Linux for desktops weighs sessions before processes, and a kernel is a session.
-            Path(f"/proc/{pid}/autogroup").write_text(str(_LOW))
+            Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             return True
         except OSError:
             return False  # too soon after another one's: the system wants a pause in between
         return True
+
+    def worked(self, kernel_id: str) -> float:
+        """Return the seconds that a kernel has computed; 0.0 for one that has ended."""
+        pid = self._pid(kernel_id)
+        if pid is None:
+            return 0.0
+        try:
+            spent = psutil.Process(pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(spent.user + spent.system)
+
+    def _pid(self, kernel_id: str) -> int | None:
+        pid: int | None = getattr(self.get_kernel(kernel_id).provisioner, "pid", None)
+        return pid
 
     async def end_all(self) -> None:
         """End every kernel at once, those that are just starting too."""

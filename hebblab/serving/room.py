@@ -1,7 +1,6 @@
 """The room: who has a kernel, who may get one, and when one is taken back.
 
-A *seat* is one kernel with the page that it filled. One seat is prepared ahead, so that the next
-visitor waits for neither Python nor torch.
+One seat is prepared ahead, so that the next visitor waits for neither Python nor torch.
 """
 
 import asyncio
@@ -9,15 +8,19 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from hebblab.serving.kernels import Kernels
 from hebblab.serving.policy import Pace
+from hebblab.serving.seats import Seat
 
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], float]
+
+_BEHIND, _LAST = 10, 17  # nicenesses
+_TRAINS = 0.7  # seconds of work that a page that only opens does not make
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Limits:
         calm: seconds without a new visitor before the next seat is prepared.
         at_once: kernels that may start at the same time; the others wait their turn, so that of
             thirty who come together the first need not wait for the last.
+        crowd: visitors beyond whom one computer's kernels that train go behind everything else.
     """
 
     visitors: int = 1
@@ -44,6 +48,7 @@ class Limits:
     starts_a_minute: int | None = None
     calm: float = 5.0
     at_once: int = max(2, os.cpu_count() or 1)
+    crowd: int = 2 * (os.cpu_count() or 1)
 
 
 class Full(Exception):
@@ -63,39 +68,6 @@ class Renderer(Protocol):
 
     def __call__(self, seat: "Seat", query: str) -> AsyncIterator[str]:
         """Start the kernel, set `seat.kernel_id`, and yield the page."""
-
-
-@dataclass(eq=False)
-class Seat:
-    """One kernel and the page that it filled, or is filling."""
-
-    kernel_id: str | None = None
-    address: str = ""
-    pieces: list[str] = field(default_factory=list)
-    finished: bool = False
-    gone: bool = False
-    left: bool = False
-    connected: bool = False
-    lowered: bool = False
-    handed_out: float | None = None
-    last_sign: float = 0.0
-    task: asyncio.Task[None] | None = None
-    grown: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def page(self, breath: float = 10.0) -> AsyncIterator[str]:
-        """Yield the page as it comes, and an empty piece when nothing came for `breath` seconds."""
-        sent = 0
-        while True:
-            while sent < len(self.pieces):
-                sent += 1
-                yield self.pieces[sent - 1]
-            if self.finished:
-                return
-            self.grown.clear()
-            try:
-                await asyncio.wait_for(self.grown.wait(), breath)
-            except TimeoutError:
-                yield ""
 
 
 class Room:
@@ -187,8 +159,8 @@ class Room:
         for seat in list(self._taken):
             if await self._is_deserted(seat, now):
                 self.free(seat)
-            elif not seat.lowered and seat.connected and seat.kernel_id is not None:
-                seat.lowered = self._kernels.lower(seat.kernel_id)
+            elif seat.connected and seat.kernel_id is not None:
+                self._lower(seat, seat.kernel_id)
         for seat in list(self._spare):
             if seat.gone or (seat.finished and not await self._is_alive(seat)):
                 self._spare.remove(seat)
@@ -213,6 +185,21 @@ class Room:
             task.cancel()
         await asyncio.gather(*tasks, *self._errands, return_exceptions=True)
         await self._kernels.end_all()
+
+    def _lower(self, seat: Seat, kernel_id: str) -> None:
+        """Put a kernel whose page is there behind those that start, and behind all if it trains."""
+        if seat.niceness < _BEHIND:
+            wanted = _BEHIND
+        elif (
+            seat.niceness < _LAST
+            and self.visitors > self.limits.crowd
+            and self._kernels.worked(kernel_id) - seat.worked > _TRAINS
+        ):
+            wanted = _LAST
+        else:
+            return
+        if self._kernels.lower(kernel_id, wanted):
+            seat.niceness, seat.worked = wanted, self._kernels.worked(kernel_id)
 
     def _prepare(self, query: str) -> Seat:
         seat = Seat()

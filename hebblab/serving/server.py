@@ -42,7 +42,8 @@ from hebblab.serving.page import (
     page_config,
 )
 from hebblab.serving.policy import KERNEL_ID, Policy, own_names
-from hebblab.serving.room import Left, Limits, Room, Seat
+from hebblab.serving.room import Left, Limits, Room
+from hebblab.serving.seats import Seat
 from hebblab.serving.statics import Shelf, ShelfHandler
 from hebblab.serving.workspace import copy_notebook
 

@@ -291,13 +291,16 @@ async def test_a_lowered_kernel_goes_last_and_one_that_ended_is_no_trouble(folde
     async with World(folder) as world:
         kernel_id, process = await world.kernel()
         for _ in range(100):  # the system wants a pause between two such changes
-            if world.kernels.lower(kernel_id):
+            if world.kernels.lower(kernel_id, 10):
                 break
             await asyncio.sleep(0.05)
         assert process.nice() == 10
         group = Path(f"/proc/{process.pid}/autogroup")
         if group.exists() and (weighed := group.read_text().split()):
             assert weighed[-1] == "10"
+        await until(lambda: world.kernels.worked(kernel_id) > 0.0, "a tick of work")
+        assert world.kernels.worked(kernel_id) <= sum(process.cpu_times()[:2])
         process.kill()
         await until(lambda: not process.is_running(), "its end")
-        assert world.kernels.lower(kernel_id)
+        assert world.kernels.lower(kernel_id, 19)
+        assert world.kernels.worked(kernel_id) == 0.0

@@ -13,6 +13,7 @@ class FakeKernels:
         self.running = []
         self.connected = {}
         self.lowered = []
+        self.work = 0.0
         self.told = []
 
     def __contains__(self, kernel_id):
@@ -24,9 +25,12 @@ class FakeKernels:
     def sockets(self, kernel_id):
         return self.connected.get(kernel_id, 0)
 
-    def lower(self, kernel_id):
-        self.lowered.append(kernel_id)
+    def lower(self, kernel_id, niceness):
+        self.lowered.append((kernel_id, niceness))
         return len(self.lowered) > 1
+
+    def worked(self, kernel_id):
+        return self.work
 
     def part(self, kernel_id):
         self.told.append(kernel_id)
@@ -229,7 +233,28 @@ async def test_a_kernel_yields_once_its_page_is_there_and_until_then_starts_unhi
     world.kernels.connected[seat.kernel_id] = 1
     for _ in range(4):  # the system may refuse the first time
         await world.later(1.0)
-    assert world.kernels.lowered == [seat.kernel_id] * 2
+    assert world.kernels.lowered == [(seat.kernel_id, 10)] * 2
+    # In a small room it goes no further back, however long it trains.
+    world.kernels.work = 1000.0
+    await world.later(1.0)
+    assert world.kernels.lowered == [(seat.kernel_id, 10)] * 2
+
+
+@lived
+async def test_in_a_crowd_a_kernel_that_trains_goes_behind_those_whose_page_only_opens():
+    world = World(visitors=2, spare=0, crowd=1)
+    seat, _ = await world.visit()
+    world.kernels.connected[seat.kernel_id] = 1
+    for _ in range(2):
+        await world.later(1.0)
+    world.kernels.lowered.clear()
+    await world.visit()
+    await world.later(1.0)
+    assert world.kernels.lowered == []
+    world.kernels.work = 5.0
+    for _ in range(3):
+        await world.later(1.0)
+    assert world.kernels.lowered == [(seat.kernel_id, 17)] * 2  # refused the first time
 
 
 @lived
