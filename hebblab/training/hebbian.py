@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Hashable, Iterable, Mapping, Sized
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from hebblab.nn.initial import draw_
 from hebblab.nn.networks import hebbian_layers
 from hebblab.rules import Rows, Rule
 from hebblab.rules.rule import Statistics
+from hebblab.training import beforehand
 from hebblab.training.adjacent import Adjacent
 from hebblab.training.assigning import options_by_layer, rules_by_layer
 from hebblab.training.learner import Learner
@@ -118,6 +120,8 @@ class HebbianTrainer(Engine):
             for name, rule in rules.items()
         }
         self._active = set(self.learners)
+        self._classes = classes
+        self._fitting: set[Hashable] = set()
         self._fresh = unread(model)
         self._flat = type(model) is nn.Sequential and all("." not in name for name in rules)
         self._radii = [
@@ -215,6 +219,21 @@ class HebbianTrainer(Engine):
             radius.fall(self.state.iteration - 1, planned)
         last = self._last()
         x = x.to(self.learners[last].view.module.weight.device)
+        learning = [self.learners[name] for name in self.learners if name in self._active]
+        if len(learning) == 1:
+            self._learn(x, labels, last)
+            return len(x)
+        beforehand.judge(learning, x, labels, self._classes)
+        # Whether a batch fits all layers shows on the way, for each form of batches once.
+        form = frozenset(self._active), beforehand.form(x, labels)
+        known = form in self._fitting
+        with nullcontext() if known else beforehand.taken_back(learning):
+            self._learn(x, labels, last)
+        self._fitting.add(form)
+        return len(x)
+
+    def _learn(self, x: Tensor, labels: Any, last: str) -> None:
+        """Let every active layer learn from what a batch is when it arrives there."""
         waiting: list[tuple[Learner, Tensor | Rows, list[Statistics], Tensor]] = []
 
         def meet(name: str, inputs: Tensor) -> None:
@@ -236,7 +255,6 @@ class HebbianTrainer(Engine):
         for learner, change, statistics, inputs in waiting:
             learner.apply(change, statistics, inputs)
             self._show_inhibition(learner.view.name)
-        return len(x)
 
     def _show_inhibition(self, name: str) -> None:
         """Bring the activation behind a layer to the step that was just taken."""

@@ -18,7 +18,7 @@ class Learner:
     """A layer with its rule: from a batch of the layer's inputs to changed weights.
 
     A grouped convolution is `groups` layers that share a clock: competition and what the rule
-    holds are each group's own.
+    holds (`held`) are each group's own.
 
     Args:
         view: The layer.
@@ -52,7 +52,7 @@ class Learner:
         self._abstaining = Abstaining()
         self._classes = classes
         self._shared = shared
-        self._held: list[dict[str, Tensor]] = []
+        self.held: list[dict[str, Tensor]] = []
         self.set(rule, options or LayerOptions())
         if optimizer.group(view.name)["params"][0] is not view.module.weight:
             raise InvalidValue(
@@ -88,7 +88,7 @@ class Learner:
         self.judge(rule, options)
         self.rule, self.options = rule, options
         alone = self.view.groups == 1 and not self._shared
-        self._held = [rule.buffers] if alone else [{} for _ in range(self.view.groups)]
+        self.held = [rule.buffers] if alone else [{} for _ in range(self.view.groups)]
         self._thresholds = self.mask = None
         self.scratch.notes.clear()
 
@@ -102,7 +102,7 @@ class Learner:
 
     def begin(self, generator: torch.Generator) -> None:
         """Start anew on freshly drawn weights: pruning drawn, thresholds zero, nothing held."""
-        for held in self._held:
+        for held in self.held:
             held.clear()
         self._thresholds = None
         self.mask = None
@@ -283,7 +283,7 @@ class Learner:
 
     def _enter(self, group: int) -> None:
         """Let the rule hold what belongs to a group."""
-        held = self._held[group]
+        held = self.held[group]
         self.rule.hold(held)
         if self.options.abstention and abstention.WINS not in held:
             # In float64, which counts patches for days.

@@ -149,6 +149,15 @@ def test_a_teacher_decides_who_may_learn():
         assert torch.allclose(rule.change(same, weights), rule.update(inputs, weights))
 
 
+def test_units_of_another_class_win_nothing_where_all_of_an_own_one_answer_below_zero():
+    inputs = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    weights = torch.tensor([[-1.0, 0.0], [0.0, -2.0], [-2.0, 1.0]])
+    targets = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    rule = HardWTA(similarity="dot", reduction="sum")
+    change = rule.change(rule.statistics(inputs, weights, targets), weights)
+    assert torch.equal(change, torch.tensor([[0.0, 0.0], [0.0, 0.0], [2.0, 0.0]]))
+
+
 def test_digits_appear_with_a_large_start_and_dot_and_softly_with_cosine(train):
     hard = train(HardWTA(similarity="dot"), "uniform(0, 1)", 0.1).steps(420, decay=True)
     assert hard.visible > 0.9

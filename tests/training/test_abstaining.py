@@ -64,9 +64,9 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch, groups, patches):
         monkeypatch.setattr(layers, "CHUNK", size)
         learner = made(options=options, module=conv(groups))
         assert torch.allclose(after(learner, given), expected, atol=1e-12)
-        for one, other in zip(learner._held, whole._held, strict=True):
+        for one, other in zip(learner.held, whole.held, strict=True):
             assert torch.equal(one["wins"], other["wins"])
-    assert [len(held["wins"]) for held in whole._held] == [6 // groups] * groups
+    assert [len(held["wins"]) for held in whole.held] == [6 // groups] * groups
 
 
 def test_looking_draws_nothing_and_leaves_nobody_out():
@@ -91,7 +91,7 @@ def test_a_fresh_start_has_no_wins():
     generator = torch.Generator().manual_seed(1)
     nn.init.uniform_(learner.view.module.weight, generator=generator)
     learner.begin(torch.Generator().manual_seed(5))
-    assert learner._held == [{}]
+    assert learner.held == [{}]
     assert torch.equal(after(learner, given), first)
 
 
@@ -101,7 +101,7 @@ def test_switched_off_it_forgets():
     after(learner, given)
     learner.options.__dict__["abstention"] = False
     learner.learn(given[0])
-    assert learner._held == [{}]
+    assert learner.held == [{}]
 
 
 def test_it_spreads_the_wins():
@@ -129,7 +129,7 @@ def test_a_teacher_goes_along_with_it():
         for batch in batches(5, 20, 6):
             learner.learn(batch, labels)
         found.append(learner.view.weights().clone())
-    assert learner._held[0]["wins"].any()
+    assert learner.held[0]["wins"].any()
     assert torch.isfinite(found[1]).all() and not torch.equal(*found)
 
 

@@ -53,3 +53,9 @@ def test_a_step_is_slowed_as_the_norm_nears_one(p, power):
     some = slowed(Rows(torch.tensor([4, 2]), change[[4, 2]]), weights, p, power)
     assert isinstance(some, Rows) and some.values.dtype == torch.float32
     np.testing.assert_allclose(some.values.numpy(), expected[[4, 2]], rtol=1e-5)
+
+
+def test_a_unit_of_norm_one_still_moves_by_the_root_of_a_hair():
+    change = torch.ones(2, 2, dtype=torch.float64)
+    weights = torch.tensor([[1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
+    torch.testing.assert_close(slowed(change, weights, 3.0, 0.5), 1e-5 * change)

@@ -180,3 +180,107 @@ def test_a_rate_that_is_not_below_tau_is_refused_before_any_weight_changes(rate)
             [images(10, 8)], epochs=1
         )
     assert torch.equal(network[0].weight, before)
+
+
+def two_linear(units=7):
+    """Two linear layers, both Hebbian; the second takes `units` numbers."""
+    network = nn.Sequential()
+    network.add_module("first", nn.Linear(6, 7, bias=False))
+    network.add_module("second", nn.Linear(units, 4, bias=False))
+    return network
+
+
+def held(engine):
+    """All that a step changes: weights, and what rules hold beside them."""
+    of_rules = [b for one in engine.learners.values() for h in one.held for b in h.values()]
+    return [one.detach().clone() for one in (*engine.model.parameters(), *of_rules)]
+
+
+@pytest.mark.parametrize("updates", ["in-order", "simultaneous"])
+@pytest.mark.parametrize("rule", ["hard-wta", "hebbian-anti-hebbian"])
+def test_what_the_second_layer_refuses_changes_the_first_no_more(rule, updates):
+    network = two_linear(units=8)
+    local = hl.Local(network.named_parameters(), lr=0.1)
+    engine = hl.HebbianTrainer(network, create(rule), local, None, updates=updates)
+    before = held(engine)
+    with pytest.raises(InvalidValue, match=r"\(5, 7\) do not fit layer 'second'.*\(4, 8\)"):
+        engine.run([images(5, 6)], epochs=1)
+    assert len(before) == len(held(engine)) and all(map(torch.equal, held(engine), before))
+
+
+def test_a_first_batch_that_fits_does_not_vouch_for_smaller_images():
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.Conv2d(4, 3, 4, bias=False))
+    options = hl.training.LayerOptions(thresholds=True)
+    local = hl.Local(network.named_parameters(), lr=0.1)
+    engine = hl.HebbianTrainer(network, create("hard-wta"), local, None, options=options)
+    engine.run([images(5, 1, 9, 9)], epochs=1)
+    before = held(engine)
+    with pytest.raises(InvalidValue, match="4×4 kernel of layer '1' does not fit into its 3×3"):
+        engine.run([images(5, 1, 5, 5)], epochs=1)
+    assert all(map(torch.equal, held(engine), before))
+    assert torch.equal(engine.learners["0"].thresholds, engine.learners["0"].held[0]["thresholds"])
+
+
+@pytest.mark.parametrize("updates", ["in-order", "simultaneous"])
+def test_a_rate_that_the_second_rule_cannot_take_is_refused_before_the_first_learns(updates):
+    network = two_linear()
+    rules = {"first": create("oja"), "second": create("hebbian-anti-hebbian")}
+    local = hl.Local(network.named_parameters(), lr=0.1)
+    engine = hl.HebbianTrainer(network, rules, local, None, updates=updates)
+    engine.run([images(5, 6)], epochs=1)
+    rules["second"].tau = 0.1
+    before = held(engine)
+    with pytest.raises(InvalidValue, match=r"below τ \(tau\).*0.1 is not below 0.1"):
+        engine.run([images(5, 6)], epochs=1)
+    assert all(map(torch.equal, held(engine), before))
+
+
+def test_a_k_beyond_the_second_layer_is_refused_before_the_first_learns():
+    network = two_linear()
+    rules = {"first": create("oja"), "second": create("hard-wta")}
+    local = hl.Local(network.named_parameters(), lr=0.1)
+    engine = hl.HebbianTrainer(network, rules, local, None)
+    engine.run([images(5, 6)], epochs=1)
+    rules["second"].k = 5
+    before = held(engine)
+    with pytest.raises(InvalidValue, match="k = 5 is more than the 4 units of layer 'second'"):
+        engine.run([images(5, 6)], epochs=1)
+    assert all(map(torch.equal, held(engine), before))
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (None, "needs a label for every image"),
+        (torch.tensor([0, 1, 2, 3, 4]), "knows 4 classes, 0 to 3; .* from 0 to 4"),
+        (torch.tensor([0, 1, 2]), "needs a tensor of 5 labels"),
+    ],
+    ids=["none", "beyond the classes", "too few"],
+)
+def test_labels_that_a_teacher_of_the_second_layer_refuses_change_no_layer(labels, words):
+    network = two_linear()
+    options = {"second": hl.training.LayerOptions(teacher=True)}
+    local = hl.Local(network.named_parameters(), lr=0.1)
+    rule = create("hard-wta")
+    engine = hl.HebbianTrainer(network, rule, local, None, options=options, classes=4)
+    engine.run([(images(5, 6), torch.tensor([0, 1, 2, 3, 0]))], epochs=1)
+    before = held(engine)
+    with pytest.raises(InvalidValue, match=words):
+        engine.run([images(5, 6) if labels is None else (images(5, 6), labels)], epochs=1)
+    assert all(map(torch.equal, held(engine), before))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_no_drawn_patch_holds_is_found_before_the_first_layer_learns(value):
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.Conv2d(4, 3, 7, bias=False))
+    options = {"0": hl.training.LayerOptions(patches_per_batch=1)}
+    local = hl.Local(network.named_parameters(), lr=0.1)
+    engine = hl.HebbianTrainer(network, create("softhebb"), local, None, options=options)
+    engine.run([images(1, 1, 9, 9)], epochs=1)
+    before = held(engine)
+    for place in ((0, 0), (8, 8)):
+        batch = images(1, 1, 9, 9)
+        batch[0, 0][place] = value
+        with pytest.raises(hl.NotFinite, match=r"inputs \(1, 1, 9, 9\) hold 1 value of 81 that is"):
+            engine.run([batch], epochs=1)
+        assert all(map(torch.equal, held(engine), before))

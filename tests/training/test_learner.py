@@ -85,6 +85,18 @@ def test_a_step_is_rule_rate_mask_unit_rows_and_thresholds_last(k):
     assert abs(hand.theta).max() > 0.1
 
 
+def test_a_norm_adaptive_rate_reads_the_norm_that_the_rule_holds():
+    learner = made(create("krotov-hopfield", p=4.0), LayerOptions(norm_adaptive_lr=0.5))
+    before = learner.view.weights().clone()
+    change = learner.change(rows(8, 6, 2))
+    change = change.values if isinstance(change, Rows) else change.clone()
+    learner.learn(rows(8, 6, 2))
+    norms = (np.abs(array(before)) ** 4).sum(1) ** 0.25
+    factor = (np.abs(norms - 1) + 1e-10) ** 0.5
+    expected = array(before) + 0.3 * factor[:, None] * array(change)
+    np.testing.assert_allclose(array(learner.view.weights()), expected, rtol=1e-12)
+
+
 def test_a_norm_adaptive_rate_reads_the_norms_before_the_step():
     """By hard winners, Oja's rule is the instar with a norm."""
     options = LayerOptions(norm_adaptive_lr=0.5, pruning=0.3, thresholds=True, threshold_rate=MU)
