@@ -76,9 +76,14 @@ def words(edit: Edit) -> str:
 
 
 def marks(edits: tuple[Edit, ...], knobs: Mapping[str, Knob]) -> tuple[Mark, ...]:
-    """Return one mark a gesture, from its first old value to its last new one."""
+    """Return one mark a gesture, from its first old value to its last new one.
+
+    An edit that changes nothing, as of a cell that is run again, leaves none.
+    """
     grouped: list[list[Edit]] = []
     for edit in edits:
+        if all(old == new for old, new in edit.changes.values()):
+            continue
         last = grouped[-1][-1] if grouped else None
         together = (
             last is not None

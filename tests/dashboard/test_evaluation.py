@@ -19,6 +19,7 @@ from hebblab.dashboard.evaluation.measures import CONTROLS, MEASURES, ROWS, spok
 from hebblab.dashboard.parts import Part
 from hebblab.data import Dataset, Images, load, worlds
 from hebblab.live import Session
+from hebblab.live.background import Background
 from hebblab.recipes import Recipe
 
 NAMES = ("<b>zero</b>", "one", "two $x$")
@@ -357,14 +358,19 @@ def test_of_inputs_that_are_no_images_nothing_is_said_of_pixels():
     assert spoken("pixels: linear", worlds.load("cloud-2d")) == "inputs: ridge readout"
 
 
-def test_a_measurement_says_how_far_it_is_and_is_cancelled(desk, endless, threads, until):
+def test_a_measurement_says_how_far_it_is_and_is_cancelled(
+    desk, endless, threads, until, monkeypatch
+):
+    monkeypatch.setattr(Background, "left", 30.0)
     one = desk()
     one.does("measure", name="labels")
     one.does("measure", name="robustness")
     assert endless["labels"].wait(20)
     states = one.view["measures"]
     assert (states["labels"]["state"], states["labels"]["share"]) == ("running", 0.25)
-    assert states["labels"]["status"] == "under way" and "left" in states["labels"]["left"]
+    assert (
+        states["labels"]["status"] == "under way" and states["labels"]["left"] == "about 30 s left"
+    )
     assert states["robustness"]["state"] == "waiting"
     assert [tool["do"] for tool in one.charts[1].view["tools"]] == ["cancel"]
     assert one.charts[1].view["progress"] == 0.25

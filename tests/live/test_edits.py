@@ -246,6 +246,16 @@ def test_a_drag_leaves_every_edit_and_one_mark(make):
     ]
 
 
+def test_an_edit_that_changes_nothing_is_kept_and_leaves_no_mark(make):
+    session = make()
+    session.step()
+    session.edit(delta=0.4)
+    assert session.edit(delta=0.4).wait(0)
+    session.edit(delta=0.5)
+    assert len(session.edits) == 3
+    assert [mark.text for mark in session.marks] == ["Δ 0.50"]
+
+
 def test_an_edit_that_meets_a_stop_is_answered(make, hooked, live):
     gate = live.Gate(at=1)
     hooked.hook = staticmethod(gate)
