@@ -72,10 +72,11 @@ class Desk:
         """Return everything the charts are made of, now."""
         hands, session = self._hands, self.session
         layer = hands.layer
-        rule = session.rule(layer)
+        rule, marks = session.rule(layer), session.marks
         return Story(
             history=session.history,
-            marks=[(mark.step, mark.text) for mark in session.marks],
+            marks=[(mark.step, mark.text) for mark in marks],
+            began=marks[-1].began if marks else None,
             reading=session.reading(layer),
             probes=hands.probes.points(session, layer),
             probe_status=hands.probes.status(),

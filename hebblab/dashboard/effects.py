@@ -63,6 +63,7 @@ def effect(
     text: str,
     now_step: int,
     horizon: int = HORIZON,
+    began: int | None = None,
 ) -> str | None:
     """Say in one line what an edit changed, or that nothing measurable happened yet.
 
@@ -77,6 +78,8 @@ def effect(
         text: The edit in short: "Δ 0.80".
         now_step: Steps taken now.
         horizon: How many steps must have passed.
+        began: Step at which the gesture began that ended with this edit; None: it was one move.
+            What a slow drag did on its way is neither the level before it nor unrest.
 
     Returns:
         The line, or `None` while fewer than `horizon` steps have passed. Ask again later, or at
@@ -103,7 +106,7 @@ def effect(
             for s, v in zip(steps, column, strict=False)
             if measure.since <= s <= now_step and v is not None and math.isfinite(v)
         ]
-        found = _moved(rows, mark_step, measure)
+        found = _moved(rows, mark_step if began is None else began, mark_step, measure)
         if found is None:
             continue
         size, before, after = found
@@ -116,11 +119,11 @@ def effect(
 
 
 def _moved(
-    rows: list[tuple[int, float]], mark: int, measure: Measure
+    rows: list[tuple[int, float]], began: int, mark: int, measure: Measure
 ) -> tuple[float, float, float] | None:
     """Return the move in units of unrest, with both levels; `None` without both sides."""
-    before = [(s, v) for s, v in rows if s <= mark]
-    inside = [v for s, v in before if s > mark - HORIZON]
+    before = [(s, v) for s, v in rows if s <= began]
+    inside = [v for s, v in before if s > began - HORIZON]
     if len(inside) < FEWEST:
         inside = [v for _, v in before[-FEWEST:]]
     after = [(s, v) for s, v in rows if s > mark]
@@ -183,7 +186,8 @@ class Watcher:
         resting = state != "running" and passed > 0 and story.step != self._rested_at
         if moment <= self._looked and not resting:
             return
-        said = effect(story.history, mark, text, story.step, min(HORIZON, max(passed, 1)))
+        horizon = min(HORIZON, max(passed, 1))
+        said = effect(story.history, mark, text, story.step, horizon, story.began)
         self._looked = moment
         self._rested_at = story.step if resting else self._rested_at
         self.text = said or ""

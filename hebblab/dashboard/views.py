@@ -205,7 +205,7 @@ def _answers(wins: Any, classes: tuple[str, ...]) -> str:
     if not total:
         return "nothing in the sample"
     best = sorted(range(len(classes)), key=lambda c: -wins[c])[:2]
-    return ", ".join(f"{classes[c][:24]} {100 * wins[c] / total:.0f} %" for c in best if wins[c])
+    return ", ".join(f"“{classes[c][:24]}” {100 * wins[c] / total:.0f} %" for c in best if wins[c])
 
 
 __all__ = ["SPEEDS", "bar", "controls", "sentence", "unit"]

@@ -59,12 +59,14 @@ class Mark:
         text: "Δ 0.40".
         old: "0.20", the value before the gesture.
         edit: Its last edit.
+        began: Step of its first edit.
     """
 
     step: int
     text: str
     old: str
     edit: Edit
+    began: int
 
 
 def words(edit: Edit) -> str:
@@ -107,4 +109,5 @@ def _mark(group: list[Edit], knobs: Mapping[str, Knob]) -> Mark:
         symbol = knob.symbol if knob else name
         news.append(f"{symbol} {knob.text(new) if knob else new}")
         olds.append(knob.text(old) if knob else str(old))
-    return Mark(last.applied_at or 0, ", ".join(news), ", ".join(olds), last)
+    at = last.applied_at or 0
+    return Mark(at, ", ".join(news), ", ".join(olds), last, first.applied_at or at)

@@ -485,6 +485,9 @@ def test_another_layer_of_a_run_at_rest_is_read_at_once(room, until, deep):
     assert one.desk.story().reading.frame.step == 3
     one.says(one.parts.weights, do="choose", unit=2)
     until(lambda: (one.parts.weights.view["unit"] or {}).get("number") == 2, "the unit's card")
+    answers = dict(one.parts.weights.view["unit"]["rows"])["answers to"]
+    # A class that is a number must not run into its share.
+    assert re.match(r"“[^”]+” \d+ %", answers)
 
 
 def acknowledge(one, sent, done):

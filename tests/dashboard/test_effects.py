@@ -76,6 +76,18 @@ def test_few_points_in_the_window_reach_further_back():
     assert "0.72 → 0.30" in effect(history, 1000, "k 4", 1200)
 
 
+def test_what_a_slow_drag_did_on_its_way_is_what_it_changed():
+    ramp = [0.77 - 0.14 * min(max(s - 400, 0), 90) / 90 for s in STEPS]
+    history = {"step": STEPS, "likeness": ramp}
+    assert effect(history, 490, "Δ 0.80", 590, began=400) == (
+        "since Δ 0.80: likeness to the nearest unit 0.77 → 0.63"
+    )
+    watcher = Watcher()
+    dragged = Story(history=history, marks=[(490, "Δ 0.80")], step=590, began=400)
+    watcher.look(dragged, "running")
+    assert watcher.text.endswith("0.77 → 0.63")
+
+
 def test_undefined_and_missing_values_are_left_out():
     history = {
         "step": STEPS,

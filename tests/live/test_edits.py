@@ -231,7 +231,9 @@ def test_a_decay_goes_on_from_the_edited_base(make):
 def test_a_drag_leaves_every_edit_and_one_mark(make):
     session = make()
     session.step(5)
-    for value in (0.5, 0.6, 0.7):
+    session.edit({"delta": 0.5}, gesture=1)
+    session.step(3)
+    for value in (0.6, 0.7):
         session.edit({"delta": value}, gesture=1)
     session.step(2)
     session.edit({"delta": 0.2}, gesture=2)
@@ -239,11 +241,12 @@ def test_a_drag_leaves_every_edit_and_one_mark(make):
     session.edit(delta=0.4)
     assert len(session.edits) == 6
     assert [(mark.step, mark.text, mark.old) for mark in session.marks] == [
-        (5, "Δ 0.70", "0.40"),
-        (7, "Δ 0.20", "0.70"),
-        (7, "Δ 0.30", "0.20"),
-        (7, "Δ 0.40", "0.30"),
+        (8, "Δ 0.70", "0.40"),
+        (10, "Δ 0.20", "0.70"),
+        (10, "Δ 0.30", "0.20"),
+        (10, "Δ 0.40", "0.30"),
     ]
+    assert [mark.began for mark in session.marks] == [5, 10, 10, 10]
 
 
 def test_an_edit_that_changes_nothing_is_kept_and_leaves_no_mark(make):

@@ -72,6 +72,7 @@ class Story:
     Attributes:
         history: Lists of one length by metric; `None` where a metric is undefined.
         marks: Edits as (step, text), one a gesture.
+        began: Step at which the gesture of the newest mark began; None: where it stands.
         reading: The newest live reading; `None` before the first.
         probes: What probes found, in the order of their steps.
         probe_status: (share done, what is being done) while a probe runs.
@@ -86,6 +87,7 @@ class Story:
 
     history: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     marks: Sequence[tuple[int, str]] = ()
+    began: int | None = None
     reading: "Reading | None" = None
     probes: Sequence[ProbePoint] = ()
     probe_status: tuple[float, str] | None = None
