@@ -21,7 +21,8 @@ def layer():
 
 for _ in range(3):
     layer()
-print(kept, sum(layer() for _ in range(5)))
+# The system may move pages about while one of them is filled: the least of several is its own.
+print(kept, min(layer() for _ in range(10)))
 """
 
 
@@ -37,7 +38,7 @@ def faults(*words):
 def test_what_is_freed_is_taken_again_without_the_system():
     (asked, before), (kept, after) = faults(), faults("keep")
     assert (asked, kept) == ("None", "True")
-    assert after < 20 < before
+    assert after * 100 < before
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch):
