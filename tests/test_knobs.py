@@ -243,6 +243,15 @@ def test_defaults_are_of_the_knobs_own_type():
     assert type(Whole.declared()["x"].default) is float
 
 
+def test_a_whole_number_may_have_a_slider_in_decades():
+    class Sized(Knobbed):
+        size: int = knob(100, low=1, high=100_000, slider=(1, 1000), slider_log=True)
+
+    size = Sized.declared()["size"]
+    assert (size.scale, size.slider_log, size.step) == ("integer", True, 10**0.05)
+    assert size.parse("130") == 130
+
+
 @pytest.mark.parametrize(
     "declaration",
     [
@@ -261,6 +270,9 @@ def test_defaults_are_of_the_knobs_own_type():
         {"default": "x", "choices": ("y",)},
         {"default": None, "low": 0, "high": 1},
         {"default": 2.5, "low": 0, "high": 9, "scale": "integer"},
+        {"default": 5, "low": 0, "high": 9, "slider_log": True},
+        {"default": 0.5, "low": 0.1, "high": 9, "slider_log": True},
+        {"default": True, "slider_log": True},
     ],
 )
 def test_a_declaration_that_no_value_could_meet_is_refused(declaration):

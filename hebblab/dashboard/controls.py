@@ -33,7 +33,8 @@ class Controls(Part):
     and one knob::
 
         {"name", "symbol", "title", "help": str, "low", "high", "slider_low", "slider_high",
-         "step": number or None, "scale": "linear" | "log" | "integer" | "choice" | "switch",
+         "slider_log": bool, "step": number or None,
+         "scale": "linear" | "log" | "integer" | "choice" | "switch",
          "choices": [str, ...], "value": number | str | bool, "text": str,
          "group": "rule" | "world" | "probe", "advanced": bool, "disabled": bool, "reason": str}
 
@@ -141,6 +142,7 @@ def knob_view(
         "high": knob.high,
         "slider_low": low,
         "slider_high": high,
+        "slider_log": knob.slider_log,
         "step": knob.step,
         "scale": knob.scale,
         "choices": list(knob.choices),

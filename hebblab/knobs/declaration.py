@@ -36,7 +36,8 @@ class Knob:
         advanced: Folded under "more" in the dashboard.
         slider_low: Left end of the slider; values beyond are typed.
         slider_high: Right end of the slider.
-        step: What one arrow key adds (the factor, where the scale is logarithmic).
+        slider_log: Whether the slider of a whole number counts in decades, as that of "log" does.
+        step: What one arrow key adds (the factor, where the slider counts in decades).
         up_to: What else bounds it from above: "units", the number of units of its layer.
     """
 
@@ -53,6 +54,7 @@ class Knob:
     choices: tuple[str, ...] = ()
     slider_low: float | None = None
     slider_high: float | None = None
+    slider_log: bool = False
     step: float | None = None
     up_to: Literal["", "units"] = ""
 

@@ -22,6 +22,7 @@ def knob(
     scale: Scale | None = None,
     choices: tuple[str, ...] = (),
     slider: tuple[float, float] | None = None,
+    slider_log: bool = False,
     step: float | None = None,
     help: str = "",
     live: bool = True,
@@ -39,7 +40,8 @@ def knob(
         scale: "linear", "log", "integer", "choice" or "switch".
         choices: The accepted words of a "choice".
         slider: Ends of the slider, where the whole range would be too coarse.
-        step: What one arrow key adds.
+        slider_log: Whether the slider of a whole number counts in decades.
+        step: What one arrow key adds (the factor, where the slider counts in decades).
         help: One sentence a student understands.
         live: Whether it may be edited while a run goes on.
         advanced: Folded under "more" in the dashboard.
@@ -62,7 +64,7 @@ def knob(
         raise TypeError(f"A choice needs `choices` that hold its default {default!r}.")
     if scale in ("linear", "log", "integer") and (low is None or high is None):
         raise TypeError("A knob that is a number needs `low` and `high`.")
-    default = _declarable(default, scale, choices, low, high, slider)
+    default = _declarable(default, scale, choices, low, high, slider, slider_log)
     declared = {
         "symbol": symbol,
         "title": title,
@@ -72,6 +74,7 @@ def knob(
         "choices": choices,
         "slider_low": slider[0] if slider else low,
         "slider_high": slider[1] if slider else high,
+        "slider_log": slider_log,
         "step": step,
         "help": help,
         "live": live,
@@ -89,8 +92,11 @@ def _declarable(
     low: float | None,
     high: float | None,
     slider: tuple[float, float] | None,
+    slider_log: bool,
 ) -> Value:
     """Return the default in the knob's own type; refuse a declaration that no value could meet."""
+    if slider_log and scale != "integer":
+        raise TypeError(f"`slider_log` is for scale='integer', not {scale!r}.")
     if low is not None and high is not None:
         left, right = slider or (low, high)
         if not -math.inf < low <= left < right <= high < math.inf:
@@ -98,7 +104,7 @@ def _declarable(
                 f"A knob needs finite low < high, not {low} and {high}, and the ends of its "
                 f"slider within them, not {left} and {right}."
             )
-        if scale == "log" and left <= 0:
+        if (scale == "log" or slider_log) and left <= 0:
             raise TypeError("A logarithmic slider needs ends above 0, such as slider=(1e-4, 1).")
     one = Knob("default", "default", "", default, low, high, scale, "", choices=choices)
     try:
@@ -177,10 +183,10 @@ def _declared(cls: type[Knobbed]) -> dict[str, Knob]:
 
 
 def _natural_step(one: Knob) -> float | None:
+    if one.scale == "log" or one.slider_log:
+        return 10**0.05
     if one.scale == "integer":
         return 1
-    if one.scale == "log":
-        return 10**0.05
     if one.slider_low is None or one.slider_high is None:
         return None
     return float(10 ** math.floor(math.log10((one.slider_high - one.slider_low) / 50)))

@@ -69,7 +69,13 @@ class Recipe(Knobbed):
         default_factory=lambda: {EVERY_LAYER: {"rule": "krotov-hopfield"}}, validate_default=True
     )
     batch_size: int = knob(
-        100, title="batch size", low=1, high=100_000, help="Images a step.", advanced=True
+        100,
+        title="batch size",
+        low=1,
+        high=100_000,
+        slider_log=True,
+        help="Images a step.",
+        advanced=True,
     )
     epochs: int | None = None
     steps: int | None = None

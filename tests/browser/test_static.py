@@ -9,6 +9,13 @@ pytestmark = pytest.mark.browser
 DELTA = {"scale": "linear", "slider_low": 0, "slider_high": 1, "step": 0.01}
 RATE = {"scale": "log", "slider_low": 0.001, "slider_high": 1, "step": 1.1}
 RANK = {"scale": "integer", "slider_low": 2, "slider_high": 20, "step": 1}
+BATCH = {
+    "scale": "integer",
+    "slider_log": True,
+    "slider_low": 1,
+    "slider_high": 4321,
+    "step": 10**0.05,
+}
 
 
 @pytest.fixture
@@ -71,6 +78,7 @@ def test_slider_positions_and_values_undo_each_other(call):
         (DELTA, [0, 0.07, 0.4, 1]),
         (RATE, [0.001, 0.012, 0.5, 1]),
         (RANK, [2, 9]),
+        (BATCH, [1, 7, 100, 950, 4321]),
     ):
         for value in values:
             at = call("numbers.js", "position", value, knob)
@@ -82,6 +90,7 @@ def test_values_beyond_the_slider_stand_at_its_end(call):
     assert call("numbers.js", "position", 0, RATE) == -3
     assert call("numbers.js", "filled", 1.7, DELTA) == 1
     assert call("numbers.js", "filled", 0.5, DELTA) == pytest.approx(0.5)
+    assert call("numbers.js", "filled", 10, BATCH | {"slider_high": 1000}) == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +106,12 @@ def test_values_beyond_the_slider_stand_at_its_end(call):
         (0, RATE, 1, 0.001),
         (0.9, RATE, 10, 1),
         (2, RANK, 10, 12),
+        (1, BATCH, 1, 2),
+        (5, BATCH, -1, 4),
+        (100, BATCH, 1, 112),
+        (100, BATCH, 10, 316),
+        (4000, BATCH, 10, 4321),
+        (1, BATCH, -10, 1),
     ],
 )
 def test_steps_are_exact_and_end_where_the_slider_ends(call, value, knob, steps, result):

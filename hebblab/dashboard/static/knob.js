@@ -62,7 +62,7 @@ export function knob(first, send, light) {
   function asNumber() {
     const [low, high] = ends(now);
     const field = h("input", { type: "text", inputmode: "decimal", id, autocomplete: "off", spellcheck: "false", "aria-describedby": help.id });
-    const range = h("input", { type: "range", min: low, max: high, step: now.scale === "integer" ? 1 : "any", "aria-label": `${now.symbol}, ${now.title}`, "aria-describedby": help.id });
+    const range = h("input", { type: "range", min: low, max: high, step: now.scale === "integer" && !now.slider_log ? 1 : "any", "aria-label": `${now.symbol}, ${now.title}`, "aria-describedby": help.id });
     let before = "", asked = "", touched = false;
     head.append(field);
     element.append(range);

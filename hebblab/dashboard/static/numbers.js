@@ -21,36 +21,43 @@ export function shown(value, knob) {
   return Math.abs(Number(short) - value) <= 1e-9 * Math.abs(value) ? short : general(value, 4);
 }
 
-/** The ends of a slider, in the units of its `input`: a logarithmic one counts in decades. */
+/** Whether the slider counts in decades. */
+const inDecades = (knob) => knob.scale === "log" || Boolean(knob.slider_log);
+
+/** The ends of a slider, in the units of its `input`. */
 export function ends(knob) {
   const low = knob.slider_low, high = knob.slider_high;
-  return knob.scale === "log" ? [Math.log10(low), Math.log10(high)] : [low, high];
+  return inDecades(knob) ? [Math.log10(low), Math.log10(high)] : [low, high];
 }
 
 /** Where a value stands on the slider; beyond its ends, at the end. */
 export function position(value, knob) {
   const [low, high] = ends(knob);
-  const at = knob.scale === "log" ? (value > 0 ? Math.log10(value) : low) : value;
+  const at = inDecades(knob) ? (value > 0 ? Math.log10(value) : low) : value;
   return Math.min(high, Math.max(low, Number.isFinite(at) ? at : low));
 }
+
+const within = (value, knob) => Math.min(knob.slider_high, Math.max(knob.slider_low, value));
 
 /** The round value at a place on the slider. */
 export function valueAt(at, knob) {
   if (knob.scale === "log") return Number((10 ** at).toPrecision(2));
+  // Two figures, so that the end itself may lie between two of them.
+  if (knob.slider_log) return at >= ends(knob)[1] ? knob.slider_high : within(Math.round((10 ** at).toPrecision(2)), knob);
   if (knob.scale === "integer") return Math.round(at);
   const low = knob.slider_low, step = knob.step;
   if (!(step > 0)) return at;
-  const snapped = low + Math.round((at - low) / step) * step;
-  return Number(Math.min(knob.slider_high, Math.max(low, snapped)).toPrecision(12));
+  return Number(within(low + Math.round((at - low) / step) * step, knob).toPrecision(12));
 }
 
 /** The value some steps up or down; a value beyond the slider only moves back towards it. */
 export function stepped(value, knob, steps) {
   const low = knob.slider_low, high = knob.slider_high;
   let next;
-  if (knob.scale === "log") {
+  if (inDecades(knob)) {
     const factor = knob.step > 1 ? knob.step : 1.1;
     next = value > 0 ? Number((value * factor ** steps).toPrecision(3)) : steps > 0 ? low : value;
+    if (knob.slider_log) next = steps > 0 ? Math.max(Math.round(next), value + 1) : Math.min(Math.round(next), value - 1);
   } else {
     const step = knob.scale === "integer" ? Math.max(1, Math.round(knob.step || 1)) : knob.step || (high - low) / 100;
     next = Number((value + steps * step).toPrecision(12));
