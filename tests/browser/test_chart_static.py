@@ -397,6 +397,36 @@ def test_labels_never_cover_one_another(served, panel, size):
                 assert apart, (a, b)
 
 
+@pytest.mark.parametrize("climb", [80, 120, 160])
+@pytest.mark.parametrize("width", [380, 464, 600])
+def test_a_name_leaves_a_climbing_curve_to_be_seen(served, width, climb):
+    steps = list(range(0, 301, 10))
+    rising = [min(0.95, max(0.0, (s - 300 + climb) / climb)) for s in steps]
+    history = {"step": steps, "convergence": rising, "never_win": [0.0] * len(steps)}
+    story = Story(history=history, step=300, layer="hidden")
+    chart = add(served, Convergence(), story, width, 170)
+    draw(served, chart, Convergence().spec(story))
+    wait_drawn(served, chart)
+    words, beneath = served.evaluate(
+        """(i) => {
+          const plot = charts[i].plot();
+          const name = [...plot.querySelectorAll('.annotation-text')]
+            .find((t) => t.textContent.startsWith('converged'));
+          const { left, right, top, bottom } = name.getBoundingClientRect();
+          const line = [...plot.querySelectorAll('.scatterlayer .js-line')].at(-1);
+          const toPage = line.getScreenCTM();
+          let beneath = 0;
+          for (let at = 0; at < line.getTotalLength(); at += 1) {
+            const { x, y } = line.getPointAtLength(at).matrixTransform(toPage);
+            beneath += left < x && x < right && top < y && y < bottom;
+          }
+          return [name.textContent, beneath];
+        }""",
+        chart,
+    )
+    assert (words, beneath) == ("converged 95 %", 0)
+
+
 @pytest.mark.parametrize(
     ("want", "height", "bands", "slot"),
     [

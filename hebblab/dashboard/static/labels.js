@@ -54,7 +54,7 @@ export function band(trace, toX, toY, left, right) {
   return top > bottom ? null : [top - 2, bottom + 2];
 }
 
-// Places the named annotations of a layout ("end": newest value, at the right edge; "base": name
+// Places the named annotations of a layout ("end": newest value, towards the right edge; "base": name
 // of a horizontal, at the left; "mark": edit, at the top) so that none covers another, and where
 // there is room none covers a curve. What finds no room is left out: oldest edits first.
 export function placeLabels(layout, data, width, height, textWidth) {
@@ -122,7 +122,10 @@ export function placeLabels(layout, data, width, height, textWidth) {
     const side = toY(one.y) < h / 4 ? 1 : -1;
     const below = ends.slice(i + 1).reduce((sum, next) => sum + tallOf(next), 0);
     const apart = [[-Infinity, under], [h - below + 0.5, Infinity]];
-    const [left, centre] = beside(one, [Math.max(0, w - wide)], wide, side, 2.6, curves, apart);
+    // Where a curve climbs to its end there is room before the climb.
+    const columns = [];
+    for (let left = w - wide; left > 0; left -= wide / 4) columns.push(left);
+    const [left, centre] = beside(one, columns.length ? columns : [0], wide, side, 2.6, curves, apart);
     under = centre + tallOf(one) / 2;
     put(one, wide, left, centre);
   });
