@@ -80,15 +80,23 @@ class Pulse:
         return sum(1 for at in self._painted if now - at < _WINDOW) / _WINDOW
 
     def rate(self, steps: int) -> float:
-        """Return the steps a second over the last seconds, given the steps now."""
+        """Return the steps a second over the last seconds, given the steps now.
+
+        It is measured from step to step, so that steps of several seconds have one, too.
+        """
         now = self._clock()
         if self._steps and steps < self._steps[-1][1]:
             self._steps.clear()
-        self._steps.append((now, steps))
-        while len(self._steps) > 2 and now - self._steps[0][0] > _WINDOW:
+        if not self._steps or steps > self._steps[-1][1]:
+            self._steps.append((now, steps))
+        while len(self._steps) > 2 and now - self._steps[1][0] > _WINDOW:
             self._steps.popleft()
-        since, before = self._steps[0]
-        return (steps - before) / (now - since) if now > since else 0.0
+        (since, before), (newest, _) = self._steps[0], self._steps[-1]
+        if steps == before:
+            return 0.0
+        one = (newest - since) / (steps - before)
+        overdue = max(0.0, now - newest - one)
+        return (steps - before) / (newest - since + overdue)
 
     def forget_rate(self) -> None:
         """Begin the steps a second anew, after a pause."""

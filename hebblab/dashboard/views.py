@@ -168,12 +168,20 @@ def _speed(speed: float | None) -> dict[str, Any]:
 
 
 def _rate(rate: float) -> str:
+    if 0 < rate < 0.95:
+        return f"{rate:.2g}"
     return f"{rate:.1f}" if 0 < rate < 9.95 else f"{rate:,.0f}"
 
 
 def _left(session: Session, rate: float) -> str:
     if session.state in ("finished", "failed", "stopped"):
         return ""
+    slow = session.state == "running" and 0 < rate < 0.5
+    words = f"a step every {1 / rate:.0f} s" if slow else ""
+    return f"{words} · {_until(session, rate)}" if words else _until(session, rate)
+
+
+def _until(session: Session, rate: float) -> str:
     total = session.total_steps
     if total is None:
         if session.recipe.decay == "linear" and session.steps >= session.planned_steps:
