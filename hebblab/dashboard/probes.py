@@ -1,5 +1,6 @@
 """Probes of one run as the page shows them: one at a time, each with what it was taken under."""
 
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 
@@ -8,8 +9,8 @@ from hebblab.live import Probing, Session
 
 from .panels import ProbePoint
 
-# What is read of a layer moves with these at once, and no weight does.
-_FORWARD = ("n", "triangle", "input_norm", "patch_norm", "zca", "nonnegative")
+# What is read of a layer, and of those after it, moves with these at once, and no weight does.
+_FORWARD = ("n", "triangle", "input_norm", "patch_norm", "zca", "zca_epsilon", "nonnegative")
 _Form = tuple[Value | None, ...]
 
 
@@ -88,5 +89,15 @@ class Probes:
 
 
 def _form(session: Session, layer: str) -> _Form:
-    values = session.values(layer)
-    return tuple(values.get(name) for name in _FORWARD)
+    before = session.layers[: list(session.layers).index(layer)]
+    return tuple(read for name in (*before, layer) for read in _read(session.values(name)))
+
+
+def _read(values: Mapping[str, Value]) -> Iterator[Value | None]:
+    yield from (values.get(name) for name in _FORWARD)
+    # The triangle subtracts thresholds where they are in units of what it answers.
+    yield (
+        bool(values.get("triangle"))
+        and bool(values.get("thresholds"))
+        and (values.get("similarity", "dot") == "dot")
+    )
