@@ -5,6 +5,7 @@ import torch
 
 from hebblab.errors import InvalidValue
 from hebblab.evaluation import calibration_error, reliability
+from hebblab.evaluation.calibration import error_interval
 
 
 def test_by_hand_in_two_bins():
@@ -44,6 +45,35 @@ def test_bins_are_scikit_learns():
     assert found.confidence[filled].numpy() == pytest.approx(confidence)
     weights = found.count[filled].numpy() / 500
     assert found.error == pytest.approx(float(np.abs(accuracy - confidence) @ weights))
+
+
+@pytest.mark.parametrize("sharpness", [0.2, 3.0])
+def test_the_interval_is_that_of_a_mean_of_gaps_with_the_sign_of_their_bin(sharpness):
+    generator = torch.Generator().manual_seed(3)
+    scores = torch.randn(700, 5, generator=generator)
+    labels = (scores + torch.randn(700, 5, generator=generator)).argmax(1)
+    probabilities = (scores * sharpness).softmax(1).double()
+    found = reliability(probabilities, labels, bins=10)
+    low, high = error_interval(found, probabilities, labels)
+
+    sure, right = probabilities.numpy().max(1), (probabilities.argmax(1) == labels).numpy()
+    place = np.ceil(sure * 10).astype(int)
+    gaps = right - sure
+    signed = gaps * np.array([np.sign(gaps[place == one].mean()) for one in place])
+    half = 1.96 * signed.std() / np.sqrt(700)
+    assert found.error == pytest.approx(signed.mean())
+    assert (low, high) == pytest.approx((signed.mean() - half, signed.mean() + half))
+    assert 0 < low < high < 1
+
+
+def test_an_interval_ends_where_errors_do():
+    probabilities = torch.tensor([[0.6, 0.4]] * 5)
+    labels = torch.tensor([0, 0, 0, 1, 1])
+    low, high = error_interval(reliability(probabilities, labels, 1), probabilities, labels)
+    assert low == 0.0 and 0 < high < 0.5
+    probabilities = torch.tensor([[0.99, 0.01]] * 3)
+    labels = torch.tensor([1, 1, 0])
+    assert error_interval(reliability(probabilities, labels, 1), probabilities, labels)[1] == 1.0
 
 
 def test_sure_and_right_has_no_error_and_sure_and_wrong_has_all():

@@ -12,6 +12,7 @@ from hebblab.evaluation import (
     holm,
     mcnemar,
     paired_difference,
+    paired_p_value,
     student_interval,
     student_quantile,
     verdict,
@@ -86,6 +87,23 @@ def test_pairing_takes_away_what_runs_have_in_common():
     assert high - low < 0.005
     wanted = scipy.stats.ttest_rel(RUNS, other).confidence_interval(0.95)
     assert (low, high) == pytest.approx((wanted.low, wanted.high))
+
+
+@pytest.mark.parametrize("n", [3, 4, 8, 30])
+@pytest.mark.parametrize("apart", [0.0, 0.002, 0.05, 5.0])
+def test_the_p_value_of_pairs_is_scipys(n, apart):
+    generator = np.random.default_rng(n)
+    ours = generator.normal(0.9, 0.01, n)
+    theirs = ours - apart + generator.normal(0, 0.01, n)
+    wanted = scipy.stats.ttest_rel(ours, theirs).pvalue
+    assert paired_p_value(ours, theirs) == pytest.approx(wanted, rel=1e-6, abs=1e-14)
+    assert paired_p_value(theirs, ours) == pytest.approx(wanted, rel=1e-6, abs=1e-14)
+
+
+def test_pairs_that_are_too_few_or_all_alike_have_their_own_p_values():
+    assert math.isnan(paired_p_value([0.9, 0.8], [0.7, 0.7]))
+    assert paired_p_value(RUNS, RUNS) == 1.0
+    assert paired_p_value([0.5, 0.75, 1.0], [0.25, 0.5, 0.75]) == 0.0
 
 
 def test_pairs_need_partners():

@@ -11,7 +11,13 @@ from hebblab.evaluation import Score, wilson
 
 @pytest.mark.parametrize(
     ("successes", "n", "low", "high"),
-    [(5, 10, 0.23659, 0.76341), (0, 10, 0.0, 0.27754), (10, 10, 0.72246, 1.0)],
+    [
+        (5, 10, 0.23659, 0.76341),
+        (0, 10, 0.0, 0.27754),
+        (10, 10, 0.72246, 1.0),
+        (0, 1, 0.0, 0.79346),
+        (1, 1, 0.20654, 1.0),
+    ],
 )
 def test_wilson_gives_tabulated_values(successes, n, low, high):
     assert wilson(successes, n) == (pytest.approx(low, abs=1e-5), pytest.approx(high, abs=1e-5))
