@@ -27,6 +27,15 @@ def test_numbers_of_each_class():
     assert torch.bincount(labels[subset(labels, per_class=10, number=3)]).tolist() == [10, 10, 10]
 
 
+def test_the_least_and_the_most_that_can_be_asked_for_are_given():
+    labels = torch.tensor([0, 0, 1, 1, 2, 2, 2])
+    assert labels[subset(labels, per_class=1)].tolist() == [0, 1, 2]
+    assert labels[subset(labels, per_class=2)].tolist() == [0, 0, 1, 1, 2, 2]
+    assert labels[subset(labels, 3 / 7)].tolist() == [0, 1, 2]
+    assert subset(labels, 1.0).tolist() == list(range(7))
+    assert torch.equal(subset(labels, 3 / 7), subset(labels, 3 / 7, number=0))
+
+
 def test_numbers_have_nothing_in_common_and_shares_hold_each_other():
     labels = uneven()
     small, large = (
