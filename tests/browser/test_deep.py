@@ -105,6 +105,64 @@ def test_the_chosen_unit_may_have_a_picture_of_its_own(stage):
     assert stage.page.locator("h2:has-text('What conv2 has learned')").is_visible()
 
 
+def test_the_bar_is_of_the_colours_in_the_pictures(stage):
+    stage.mount("weights", {"deep": True})
+    show(stage)
+    bar = "getComputedStyle(document.querySelector('.hl-colours')).backgroundImage"
+    inks = stage.page.evaluate(bar)
+    content, _ = frame(number=2, channels=3)
+    stage.tell("weights", content, bytes([200]) * 48)
+    stage.wait("sent.some((m) => m.do === 'painted' && m.id === 2)")
+    assert stage.page.evaluate(bar) == "linear-gradient(to right, rgb(0, 0, 0), rgb(255, 255, 255))"
+    show(stage, number=3)
+    assert stage.page.evaluate(bar) == inks != ""
+
+
+@pytest.mark.parametrize("height", [800, 600])
+def test_pages_and_what_stands_on_them_are_said_whole(stage, height):
+    stage.page.set_viewport_size({"width": 1280, "height": height})
+    view = {"deep": True, "mode": "back-projection", "title": "What conv3 has learned"}
+    stage.mount("weights", view | {"page": 1, "pages": 4})
+    show(stage, caption="400 of 1,536 units, from 400 · “conv3”")
+    caption = stage.page.locator(".hl-caption")
+    pieces = caption.locator("span")
+    edge = caption.evaluate("e => e.getBoundingClientRect().right")
+    assert pieces.first.evaluate("e => e.getBoundingClientRect().right") <= edge
+    assert caption.evaluate("e => e.scrollHeight <= e.clientHeight + 1")
+    pager = stage.page.get_by_label("next units").bounding_box()
+    title = stage.page.locator("h2:has-text('conv3')").bounding_box()
+    mode = stage.page.locator("select.hl-mode").bounding_box()
+    assert title["y"] + title["height"] <= pager["y"] + 1
+    assert mode["y"] < pager["y"]
+    assert pager["x"] + pager["width"] == pytest.approx(mode["x"] + mode["width"], abs=2)
+
+
+def test_long_names_of_classes_are_said_whole(stage):
+    stage.page.set_viewport_size({"width": 1280, "height": 800})
+    rows = [["wins", "7 of 4,608"], ["nearest unit", "266 (cos 0.12)"], ["norm ‖w‖₂", "11.84"]]
+    rows += [["share active", "43.8 %"], ["answers to", "“automobile” 57 %, “airplane” 29 %"]]
+    card = {"number": 2, "rows": rows}
+    stage.mount("weights", {"deep": True, "chosen": 2, "unit": card})
+    show(stage)
+    for fact in stage.page.locator(".hl-unit-facts dd").all():
+        assert fact.evaluate("e => e.scrollWidth <= e.clientWidth"), fact.inner_text()
+        assert fact.get_attribute("title") == fact.inner_text()
+
+
+@pytest.mark.parametrize(("side", "seen"), [(98, 98), (224, 168)])
+def test_a_picture_with_many_pixels_stays_within_the_card(stage, side, seen):
+    stage.mount("weights", {"deep": True, "chosen": 2})
+    close = {"unit": 2, "height": side, "width": side, "channels": 1}
+    show(stage, bytes([200]) * side**2, close=close)
+    picture = stage.page.locator(".hebblab-unit canvas").bounding_box()
+    card = stage.page.locator(".hebblab-unit").bounding_box()
+    words = stage.page.locator(".hl-unit-words").bounding_box()
+    assert picture["width"] == picture["height"] == seen
+    assert picture["y"] >= card["y"]
+    assert picture["y"] + seen <= card["y"] + card["height"]
+    assert picture["x"] + seen <= words["x"]
+
+
 def test_without_a_chosen_unit_the_card_says_what_a_square_is(stage):
     stage.mount("weights", {"deep": True})
     show(stage)
@@ -256,3 +314,19 @@ def test_nothing_scrolls_sideways(stage, width):
     stage.mount("weights", view)
     show(stage, note="the 9 patches of 500 training images that excite it most")
     assert stage.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_in_a_notebooks_width_choices_stand_beside_their_names(stage):
+    stage.page.set_viewport_size({"width": 848, "height": 800})
+    choices = {name: {"value": "a", "options": ["a", "b"]} for name in ("rule", "data", "network")}
+    choices["preset"] = {"value": "ring-som", "options": preset_options()}
+    stage.mount("bar", {"choices": choices, "can": {}, "state": "ready"})
+    gaps = stage.page.evaluate(
+        """() => [...document.querySelectorAll('.hl-choices .hl-choice')].map((one) => {
+        const words = document.createRange();
+        words.selectNodeContents(one.querySelector('span'));
+        const left = one.querySelector('select').getBoundingClientRect().left;
+        return left - words.getBoundingClientRect().right; })"""
+    )
+    assert len(gaps) == 4
+    assert all(0 < gap < 12 for gap in gaps)

@@ -44,8 +44,9 @@ export function tables() {
   return [bright, grey];
 }
 
-/** The colour bar, as a CSS gradient. */
-export function gradient() {
+/** The colour bar, as a CSS gradient; in colour pictures each channel goes from black to white. */
+export function gradient(channels) {
+  if (channels === 3) return "linear-gradient(to right, black, white)";
   const stops = INKS.map(([at, r, g, b]) => `rgb(${r} ${g} ${b}) ${(at + 1) * 50}%`);
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }

@@ -42,13 +42,19 @@ export function paintAll(canvas, frame, wide, ratio) {
   return { ...place, ratio };
 }
 
-/** Paint one unit of a frame, enlarged by a whole factor, into at most `room` CSS pixels. */
+/**
+ * Paint one unit of a frame, enlarged by a whole factor, into at most `room` CSS pixels.
+ *
+ * A picture that has more pixels is as large as it is, and drawn smaller from twice the room on.
+ */
 export function paintOne(canvas, shown, place, room, ratio) {
   const large = shown.close?.unit === shown.units[place];
   const [frame, index] = large ? [shown.close, 0] : [shown, place];
   const factor = Math.max(1, Math.floor((room * ratio) / Math.max(frame.height, frame.width)));
   const wide = frame.width * factor, high = frame.height * factor;
   put(canvas, frame, { count: 1, columns: 1, wide, high, gap: 0, x: [0], y: [0], across: wide, down: high }, index);
-  canvas.style.width = `${wide / ratio}px`;
-  canvas.style.height = `${high / ratio}px`;
+  const share = Math.min(1, (2 * room * ratio) / Math.max(wide, high));
+  canvas.style.width = `${(wide / ratio) * share}px`;
+  canvas.style.height = `${(high / ratio) * share}px`;
+  canvas.style.imageRendering = share < 1 ? "auto" : "";
 }

@@ -1,6 +1,6 @@
 /** The chosen unit: large, with what is known of it. */
 import { paintArrow } from "./arrows.js";
-import { h, say } from "./dom.js";
+import { h, mark, say } from "./dom.js";
 import { paintOne } from "./picture.js";
 
 const ROOM = 84;
@@ -42,7 +42,10 @@ export function unitCard() {
         rows = names;
         facts.replaceChildren(...all.map(([name]) => h("div", {}, h("dt", {}, name), h("dd", {}))));
       }
-      all.forEach(([, value], i) => say(facts.children[i].lastChild, value));
+      all.forEach(([, value], i) => {
+        say(facts.children[i].lastChild, value);
+        mark(facts.children[i].lastChild, "title", value);
+      });
     },
   };
 }

@@ -27,7 +27,7 @@ const MOVES = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home"
 function make(el) {
   return (send, listen, ending) => {
     let view = {}, root = null, frame = null, earlier = null, last = null, place = null;
-    let owed = null, drawing = 0, fallback = null, blink = false, chosen = null, own = 0, spoken = 0, acked = 0, speaking = null;
+    let channels = 0, owed = null, drawing = 0, fallback = null, blink = false, chosen = null, own = 0, spoken = 0, acked = 0, speaking = null;
 
     const title = h("h2", {}), caption = h("span", { class: "hl-muted hl-caption hl-pieces" });
     const pager = (by, words, sign) => h("button", { type: "button", class: "hl-plain", "aria-label": words, on: { click: () => send({ do: "page", value: (view.page || 0) + by }) } }, sign);
@@ -49,7 +49,6 @@ function make(el) {
       h("span", {}, h("i", { class: `hl-sign-${sign}`, "aria-hidden": "true" }), words)));
     const low = h("span", { class: "hl-number" }), high = h("span", { class: "hl-number" });
     const bar = h("span", { class: "hl-colours", "aria-hidden": "true" });
-    bar.style.background = gradient();
     const pick = (name, options) => {
       const select = h("select", { on: { change: () => send({ do: name, value: select.value }) } });
       fill(select, options);
@@ -57,9 +56,10 @@ function make(el) {
     };
     const [scale, scaleLabel] = pick("scale", SCALES), [order, orderLabel] = pick("order", ORDERS);
     const unit = unitCard();
+    const head = h("div", { class: "hl-card-head" }, title, caption, pages, few, mode);
     const card =
       h("section", { class: "hl-card hl-images hebblab-weights", "aria-label": "weight images" },
-        h("div", { class: "hl-card-head" }, title, caption, pages, few, mode),
+        head,
         box,
         h("div", { class: "hl-card-foot" }, h("span", { class: "hl-scale" }, low, bar, high), scaleLabel, orderLabel, legend));
     el.append(card, unit.element);
@@ -101,6 +101,7 @@ function make(el) {
       unit.paint(shown, chosen, ratio(), larger());
       sayPieces(caption, shown.caption);
       mark(caption, "title", shown.caption);
+      if (channels !== shown.channels) bar.style.background = gradient((channels = shown.channels));
       say(low, shown.low);
       say(high, shown.high);
       speak();
@@ -231,6 +232,7 @@ function make(el) {
         order.value = view.order || "number";
         const many = view.pages > 1;
         pages.hidden = !many;
+        head.classList.toggle("hl-paged", many);
         mark(previous, "disabled", !(view.page > 0));
         mark(following, "disabled", !(view.page + 1 < view.pages));
         few.hidden = Boolean(view.deep);
