@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hebblab.knobs import Knob
+from hebblab.knobs import Knob, Value
 from hebblab.rules import Rule, card
 from hebblab.rules.cards import Section
 from hebblab.rules.equations import mathml
@@ -31,7 +31,7 @@ def about(rule: Rule, knobs: Mapping[str, Knob]) -> dict[str, Any]:
                 "title": knob.title,
                 "help": knob.help,
                 "accepts": accepts(knob),
-                "default": knob.text(knob.default),
+                "default": knob.text(_default(knob, rule)),
                 "turned": turned(knob),
             }
             for knob in knobs.values()
@@ -50,6 +50,11 @@ def picture(rule: Rule) -> tuple[dict[str, Any], list[bytes]] | None:
     if found is None:
         return None
     return {"type": "picture", "rule": rule.name}, [found.path.read_bytes()]
+
+
+def _default(knob: Knob, rule: Rule) -> Value:
+    # The declaration of a rate is that of all rules; each has one of its own.
+    return rule.learning_rate if knob.name == "learning_rate" else knob.default
 
 
 def _section(one: Section) -> dict[str, Any]:

@@ -275,7 +275,8 @@ class Hands:
         if name in knobs:
             self.screen.gesture((name, event["gesture"]))
             try:
-                value = knobs[name].default if event["do"] == "default" else event["value"]
+                begun = self.session.starting_values(self.layer)
+                value = begun[name] if event["do"] == "default" else event["value"]
                 if isinstance(value, str) and knobs[name].scale != "choice":
                     value = knobs[name].parse(value)
                 # What waits for a long step is not yet to be compared with, nor waited for.

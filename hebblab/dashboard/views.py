@@ -5,6 +5,7 @@ from typing import Any
 
 from hebblab.charts import percent
 from hebblab.data import worlds
+from hebblab.errors import shown
 from hebblab.knobs import Knob, Value
 from hebblab.live import Mark, Reading, Session
 from hebblab.rules.equations import mathml
@@ -12,6 +13,7 @@ from hebblab.rules.equations import mathml
 from .about import about
 from .choices import choices
 from .controls import grouped, knob_view
+from .mosaics import LIMIT
 from .panels.series import subscript
 from .plane import angle, shows
 
@@ -152,9 +154,10 @@ def sentence(units: int, arrows: bool = False) -> str:
             f"These {units:,} arrows are what {units:,} units have learned so far: nothing. "
             "Press Start."
         )
+    seen = min(units, LIMIT)
+    whose = f"{units:,}" if seen == units else f"{seen:,} of {units:,}"
     return (
-        f"These {units:,} squares are what {units:,} units have learned so far: nothing. "
-        "Press Start."
+        f"These {seen:,} squares are what {whose} units have learned so far: nothing. Press Start."
     )
 
 
@@ -185,7 +188,7 @@ def _until(session: Session, rate: float) -> str:
     total = session.total_steps
     if total is None:
         if session.recipe.decay == "linear" and session.steps >= session.planned_steps:
-            return "its learning rate has fallen to its floor"
+            return "its rate is at its floor"
         return "runs until you stop it"
     if session.state != "running" or rate <= 0:
         return f"{total - session.steps:,} steps left"
@@ -197,7 +200,7 @@ def _until(session: Session, rate: float) -> str:
 
 def _fixed(knob: Knob, value: Value) -> str:
     """Say why a knob cannot be turned, and how a run gets another value."""
-    return f"Fixed in a run: hl.Session(…, {knob.name}={value}) begins with it."
+    return f"Fixed in a run: hl.Session(…, {knob.name}={shown(value)}) begins with it."
 
 
 def _entry(mark: Mark, session: Session) -> dict[str, str]:

@@ -112,6 +112,19 @@ class Readable:
         """Return the values in force."""
         return turning.values(self._loop.run, self._layer(layer))
 
+    def starting_values(self, layer: str | None = None) -> dict[str, Value]:
+        """Return what can be turned with the values it had when the run began, before any edit."""
+        run, name = self._loop.run, self._layer(layer)
+        recipe = run.recipe
+        begun: dict[str, Value] = {
+            **recipe.rule(name).values(),
+            **recipe.options(name, run.around[name].built).values(),
+            "batch_size": recipe.batch_size,
+        }
+        if run.world is not None:
+            begun |= type(run.world)(**recipe.world).values()
+        return {key: begun[key] for key in turning.knobs(run, name)}
+
     def frame(self, layer: str | None = None) -> Frame:
         """Return a consistent copy at a batch edge."""
         name = self._layer(layer)

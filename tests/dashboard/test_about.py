@@ -54,6 +54,12 @@ def test_the_options_of_the_layer_are_among_the_knobs():
     }
 
 
+def test_the_rate_of_a_rule_is_its_own():
+    with Session("mnist-krotov", rule="hpca") as session:
+        told = about(session.rule(), session.knobs())["knobs"]
+    assert {one["title"]: one["default"] for one in told}["learning rate"] == "0.01"
+
+
 def test_a_rule_of_ones_own_has_neither_picture_nor_empty_sections():
     told = about(Bare(), Bare().knobs())
     assert told["picture"] is picture(Bare()) is None

@@ -56,6 +56,9 @@ def test_what_is_fixed_is_shown_with_its_value_and_the_way_to_another():
         knob = shown(session)["pruning"]
         assert (knob["disabled"], knob["advanced"], knob["value"]) == (True, True, 0.5)
         assert knob["reason"] == "Fixed in a run: hl.Session(…, pruning=0.5) begins with it."
+    with Session("mnist-krotov", rule="hebbian-anti-hebbian") as session:
+        words = "Fixed in a run: hl.Session(…, variant='2018') begins with it."
+        assert shown(session)["variant"]["reason"] == words
     with Session("ring-som") as session:
         knobs = shown(session)
         assert knobs["samples"]["disabled"]

@@ -273,6 +273,17 @@ def test_a_gesture_is_one_mark_and_default_undoes_it(room, until):
     assert len(one.session.edits) == 4
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "row_norm"])
+def test_back_is_where_the_run_began_whatever_is_declared(room, until, name):
+    one = room("mnist-krotov", rule="hebb")
+    began = one.session.values()[name]
+    assert one.session.knobs()[name].default != began
+    one.turn(name, 0.02 if name == "learning_rate" else False)
+    until(lambda: one.session.values()[name] != began, "the edit")
+    one.says(one.parts.controls, do="default", name=name, gesture=12, seq=99)
+    until(lambda: one.session.values()[name] == began, "where it began")
+
+
 def test_the_last_of_two_quick_edits_wins_in_a_slow_run(room, until):
     one = room(speed=1.0)
     one.runs()

@@ -187,6 +187,12 @@ def test_the_opening_speaks_of_arrows(units, words):
     assert views.sentence(units, arrows=True) == words
 
 
+def test_the_opening_counts_the_squares_that_are_there():
+    words = "These 400 squares are what 400 of 1,536 units have learned so far: nothing."
+    assert views.sentence(1536) == f"{words} Press Start."
+    assert views.sentence(400).startswith("These 400 squares are what 400 units")
+
+
 class Sent:
     """A part that keeps what it is told."""
 

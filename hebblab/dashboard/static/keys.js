@@ -11,7 +11,7 @@ export const KEYS = [
   ["B, held", "the weight images before the last edit"],
   ["arrow keys", "on a slider: one step; on the weight images: the next unit"],
   ["Page Up, Page Down", "on a slider: ten steps"],
-  ["Delete", "on a slider: its default"],
+  ["Delete", "on a slider: back to where the run began"],
   ["Escape", "let go of the chosen unit"],
   ["?", "this list"],
 ];

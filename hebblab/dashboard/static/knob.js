@@ -35,7 +35,7 @@ export function knob(first, send, light) {
 
   // A word for a symbol would only repeat the title.
   const spelled = WORD.test(now.symbol);
-  const undo = { title: "double-click: back to the default", on: { dblclick: back } };
+  const undo = { title: "double-click: back to where the run began", on: { dblclick: back } };
   const symbol = h("span", { class: "hl-symbol", hidden: spelled, ...undo }, now.symbol);
   const name = h("label", { class: "hl-knob-name", for: id, ...(spelled ? undo : {}) }, now.title);
   const help = h("div", { class: "hl-help", id: `${id}-help` });
