@@ -110,7 +110,10 @@ class HebbianAntiHebbian(Rule):
         "from where the last sample ended. Here: 10 sweeps from zero, so that samples do not hang "
         "together.",
     )
-    advice = "Lower τ: lateral weights follow faster, and the pictures settle sooner."
+    advice = (
+        "Move τ away from 0.5 early in a run: near 1 lateral weights lag behind, below 0.2 they "
+        "follow every batch, and either way lengths stay below one and the pictures keep turning."
+    )
     initial_weights = "normal(0, 1/sqrt(fan_in))"
     learning_rate = 0.01
     reduction: ClassVar[str] = "mean"  # M moves by means, so W does too

@@ -162,7 +162,10 @@ class SoftWTA(Winning):
         "chance to sit out. Here: the layer's option abstention, drawn for each sample; a unit's "
         "shares count as its wins, as in the codes.",
     )
-    advice = "Turn the temperature up until all units become the mean image, and back."
+    advice = (
+        "Turn the temperature up to 0.1: units grow alike; back at 0.02 they part again. From 1 on "
+        "all become the mean image itself, and turning back no longer parts them."
+    )
     learning_rate = 0.2
 
     temperature: float = declared.temperature(

@@ -233,7 +233,10 @@ class Oja(Competing):
         "Batch: PyTorch-Hebbian takes the mean of single samples times a constant 0.1 of its own. "
         "Here: the mean alone, so a rate there is a tenth as large here.",
     )
-    advice = "Watch every unit become the same picture; then set the competition to hard."
+    advice = (
+        "Watch every unit become the same picture; then open the preset mnist-sanger, where each "
+        "unit explains only what those before it left."
+    )
     initial_weights = "normal(0, 0.02)"
     learning_rate = 0.01
 

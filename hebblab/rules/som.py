@@ -117,13 +117,13 @@ class SOM(Rule):
         "plane",
         symbol="sheet",
         choices=("plane", "torus"),
-        help="Whether opposite edges are neighbours; a torus of one row is a closed chain.",
+        help="Whether opposite edges meet; a torus of one row is a closed chain.",
     )
     neighbourhood: str = knob(
         "gaussian",
         symbol="neighbourhood",
         choices=("gaussian", "bubble"),
-        help="Whether neighbours learn less with their distance, or all alike within the radius.",
+        help="Whether neighbours learn less with distance, or all alike within σ.",
     )
     similarity: str = declared.similarity("distance", ("distance", "cosine", "dot"))
     reduction: str = declared.reduction("share", ("share", "mean", "sum"))

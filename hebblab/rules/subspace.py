@@ -225,7 +225,7 @@ class Sanger(_InOrder):
         "What is left over: older code holds it for every sample and unit at once. Here: products "
         "of units by units come first, the same numbers to rounding at a fraction of the memory.",
     )
-    advice = "Centre the images, and watch the components settle one after the other."
+    advice = "Open the preset mnist-sanger, and watch the components settle one after the other."
 
 
 @register
@@ -262,9 +262,10 @@ class HPCA(_InOrder):
         "convolutional networks with this one from 2021 on. It did well where labels are few."
     )
     converges_to = (
-        "With relu on centred inputs, pairs of plus and minus each principal axis at length 1, so "
-        "half as many components as units. With tanh the axes too, at lengths above 1 that grow "
-        "with the variance. With identity, Sanger's components."
+        "With relu on inputs that lie alike on both sides of their mean, such as a cloud, pairs of "
+        "plus and minus each principal axis at length 1, so half as many components as units; on "
+        "digits, which do not, mixtures of components. With tanh the axes too, at lengths above 1 "
+        "that grow with the variance. With identity, Sanger's components."
     )
     limits = (
         "With identity it is Sanger's rule exactly. Under relu a unit that answers no input never "
@@ -278,7 +279,10 @@ class HPCA(_InOrder):
         "Activation: the paper leaves f open, its code has relu by default and tanh as a variant. "
         "Here: relu, tanh or identity.",
     )
-    advice = "Set the activation to identity: the pairs of plus and minus pictures fall apart."
+    advice = (
+        "Set the activation to identity early in a run: mixtures give way to Sanger's components. "
+        "For pairs, choose this rule in the preset cloud-sanger and raise the rate to 0.1."
+    )
 
     activation: str = knob(
         "relu",
