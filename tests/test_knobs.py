@@ -243,6 +243,14 @@ def test_defaults_are_of_the_knobs_own_type():
     assert type(Whole.declared()["x"].default) is float
 
 
+@pytest.mark.parametrize("value", [0.5, knob(0.5, low=0, high=1)])
+def test_a_knob_without_a_type_is_told_of_in_words(value):
+    with pytest.raises(
+        TypeError, match=r"^'size' of Untyped has no type\. For a knob write size: "
+    ):
+        type(Knobbed)("Untyped", (Knobbed,), {"__module__": __name__, "size": value})
+
+
 def test_a_whole_number_may_have_a_slider_in_decades():
     class Sized(Knobbed):
         size: int = knob(100, low=1, high=100_000, slider=(1, 1000), slider_log=True)

@@ -1,15 +1,29 @@
 """Knobs as fields of pydantic models: strict, and refusing in words."""
 
 import math
+import re
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PydanticUserError,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticUndefined
 
 from hebblab.errors import InvalidValue, lacking
 from hebblab.knobs.declaration import Knob, Scale, Value
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _Models
+else:
+    _Models = type(BaseModel)
 
 
 def knob(
@@ -113,7 +127,24 @@ def _declarable(
         raise TypeError(f"The knob refuses its own default: {error}") from None
 
 
-class Knobbed(BaseModel):
+class _Declaring(_Models):
+    """Makes classes of knobs, and says in words what a declaration lacks."""
+
+    def __new__(cls, name: str, bases: Any, namespace: Any, **options: Any) -> Any:
+        try:
+            return super().__new__(cls, name, bases, namespace, **options)
+        except PydanticUserError as error:
+            found = re.search(r"[`'](\w+)", str(error))
+            if error.code != "model-field-missing-annotation" or found is None:
+                raise
+            raise TypeError(
+                f"{found[1]!r} of {name} has no type. For a knob write {found[1]}: float = "
+                f"hl.knob(0.5, low=0, high=1); for what stays as it is, "
+                f"{found[1]}: typing.ClassVar = ..."
+            ) from None
+
+
+class Knobbed(BaseModel, metaclass=_Declaring):
     """A pydantic model of knobs: strict, validated on assignment, refusing in words."""
 
     model_config = ConfigDict(

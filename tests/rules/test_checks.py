@@ -219,6 +219,48 @@ class Forgetting(Averaging):
         return statistics[0] * self._buffers["calls"]
 
 
+class Halfway(Averaging):
+    """Statistics and change, and an update that has a term more."""
+
+    name = "halfway"
+
+    def update(self, inputs, weights):
+        return good(self, inputs, weights) / len(inputs) - 0.1 * weights
+
+
+class Doubled(Averaging):
+    """Says the same thing twice."""
+
+    name = "doubled"
+
+    def statistics(self, inputs, weights, targets=None):
+        return (good(self, inputs, weights),)
+
+    def change(self, statistics, weights):
+        return statistics[0]
+
+    def update(self, inputs, weights):
+        return good(self, inputs, weights)
+
+
+def test_halves_that_say_otherwise_than_update_are_caught():
+    own = dict(vars(Averaging)) | {"update": Halfway.update, "__doc__": "One term more."}
+    names = ("statistics", "change", "update", "name", "__doc__", "__module__")
+    forgetful = type("Forgetful", (hl.Rule,), {key: own[key] for key in names})
+    assert "One of them lacks a term" in failures(forgetful)["halves"]
+    # What a rule inherits, and its own update does without, is no fault.
+    report = rules.check(Halfway)
+    assert "defines update alone" in report["halves"].text
+    line = rules.check(Doubled)["halves"]
+    assert line.verdict == "advice"
+    assert "beside statistics and change" in line.text
+
+
+def test_what_is_not_finite_is_not_called_a_decay():
+    line = rules.check(broken(divides))["silence"]
+    assert (line.verdict, "see zeros" in line.text) == ("advice", True)
+
+
 def test_statistics_that_do_not_add_up_are_caught():
     assert "Statistic 0 of seven pieces" in failures(Averaging)["halves"]
     assert "convolution" in failures(Averaging)

@@ -70,13 +70,10 @@ def repeatable(trial: Trial) -> Finding:
 
 def halves(trial: Trial) -> Finding:
     """Statistics of pieces add up to those of the whole."""
-    if not trial.kind.in_halves():
-        return "advice", (
-            "It defines update alone: large batches of a convolution cannot be taken in pieces. "
-            "Writing it as statistics and change would allow that."
-        )
     inputs, weights = trial.scene()
     rule = trial.rule()
+    if not rule.in_halves():
+        return "advice", _of_update(rule, inputs, weights)
     whole = rule.statistics(inputs, weights)
     total: tuple[Tensor, ...] | None = None
     for piece in torch.split(inputs, [1, 3, 7, 1, 5, 2, len(inputs) - 19]):
@@ -92,6 +89,27 @@ def halves(trial: Trial) -> Finding:
     if far(rule.change(total, weights), rule.update(inputs, weights)) > CLOSE:
         raise Fault("change of the summed statistics is not update of the whole batch.")
     return "Statistics of seven uneven pieces add up to those of the whole batch."
+
+
+def _of_update(rule: Rule, inputs: Tensor, weights: Tensor) -> str:
+    """Return what is to be said of a rule with an update of its own."""
+    its = next(kind for kind in type(rule).__mro__ if "update" in vars(kind))
+    if not {"statistics", "change"} <= vars(its).keys():
+        return (
+            "It defines update alone: large batches of a convolution cannot be taken in pieces. "
+            "Writing it as statistics and change would allow that."
+        )
+    if far(rule.change(rule.statistics(inputs, weights), weights), rule.update(inputs, weights)) > (
+        CLOSE
+    ):
+        raise Fault(
+            "Its statistics and change give another change than its update, and every run takes "
+            "update. One of them lacks a term: put it right, and leave update out."
+        )
+    return (
+        "It defines update beside statistics and change, and every run takes update: large batches "
+        "of a convolution cannot be taken in pieces. Leaving update out would allow that."
+    )
 
 
 def precision(trial: Trial) -> Finding:

@@ -20,6 +20,8 @@ def silence(trial: Trial) -> Finding:
     """Samples that are all zero move no unit more than another."""
     inputs, weights = trial.scene()
     found = trial.rule().update(inputs * 0, weights)
+    if not bool(torch.isfinite(found).all()):
+        return "advice", "What samples that are all zero move cannot be told: see zeros."
     decay = -(found / weights)
     rate = float(decay.median())
     if float((decay - rate).abs().max()) > CLOSE * max(1.0, abs(rate)):
