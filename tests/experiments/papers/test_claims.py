@@ -1,7 +1,10 @@
 """How claims are held against numbers: paired, with intervals, in one of four words."""
 
+import pytest
+import scipy.stats
+
 import hebblab as hl
-from hebblab.experiments.papers import claims
+from hebblab.experiments.papers import NotRun, claims
 from hebblab.experiments.papers.results import Results
 
 
@@ -110,3 +113,60 @@ def test_an_ordering_tells_the_largest_p_value_of_its_steps():
     places = [(name, "L1") for name in "abc"]
     steps = [claims.ordered("x", *pair)(results).p for pair in (places[:2], places[1:])]
     assert claims.ordered("x", *places)(results).p == max(steps)
+
+
+def test_the_p_value_of_an_ordering_is_that_of_the_paired_test():
+    ours, theirs = [83.0, 84.0, 85.5], [81.0, 82.1, 83.0]
+    told = claims.ordered("x", ("a", "L1"), ("b", "L1"))(found(a={"L1": ours}, b={"L1": theirs}))
+    assert told.p == pytest.approx(scipy.stats.ttest_rel(ours, theirs).pvalue)
+
+
+@pytest.mark.parametrize(
+    ("published", "word"),
+    [
+        (82.6, "not reproduced"),
+        (82.9, "reproduced"),
+        (83.5, "reproduced"),
+        (84.1, "reproduced"),
+        (84.4, "not reproduced"),
+    ],
+)
+def test_a_published_number_lies_in_our_interval_widened_by_theirs(published, word):
+    ours = found(a={"L1": [83.4, 83.5, 83.6]})  # 83.25 to 83.75
+    assert claims.number("x", ("a", "L1"), published, 0.5)(ours).word == word
+
+
+def test_an_interval_of_a_point_on_either_side_is_not_too_wide():
+    ours = found(a={"L1": [83.2, 83.5, 83.8]})  # half of 0.745
+    assert claims.number("x", ("a", "L1"), 84.0)(ours).word == "reproduced"
+    wider = found(a={"L1": [83.0, 83.5, 84.0]})  # half of 1.24
+    assert claims.number("x", ("a", "L1"), 84.0)(wider).word == "not reproduced"
+
+
+def test_places_are_told_with_their_layers_only_where_these_differ():
+    results = found(a={"L1": [83.0, 84.0, 85.0], "L2": [86.0, 87.0, 88.5]}, b={"L1": [80.0] * 3})
+    alike = claims.ordered("x", ("a", "L1"), ("b", "L1"))(results)
+    assert alike.reason.startswith("a less b: +4.00 (")
+    deep = claims.ordered("x", ("a", "L2"), ("a", "L1"), ("b", "L1"))(results)
+    assert deep.reason.startswith("a at L2 less a at L1: +3.17 (")
+    assert "; a at L1 less b at L1: +4.00 (" in deep.reason
+    assert deep.word == "ordering reproduced"
+
+
+def test_too_few_runs_are_told_as_they_are():
+    few = found(
+        soft={"L1": [60.0, 61.0], "L2": [62.5, 64.0]}, hard={"L1": [60.0, 60.0], "L2": [61.0, 60.0]}
+    )
+    with pytest.raises(NotRun, match=r"2 of at least 3 runs.*\(soft less soft: 2.50, 3.00\)"):
+        claims.rises("x", "soft", ("L1", "L2"))(few)
+    with pytest.raises(NotRun, match=r"\(soft less hard: 0.00, 1.00\)"):
+        claims.ordered("x", ("soft", "L1"), ("hard", "L1"))(few)
+    with pytest.raises(NotRun, match=r"\(soft: 60.00, 61.00\).*--seeds 3"):
+        claims.number("x", ("soft", "L1"), 60.0)(few)
+
+
+def test_only_runs_of_both_conditions_are_compared_in_their_rises():
+    soft = {"L1": [60.0] * 4, "L2": [62.0, 62.5, 63.0, 90.0]}
+    hard = {"L1": [60.0] * 3, "L2": [59.0, 59.5, 59.2]}
+    told = claims.rises("x", "soft", ("L1", "L2"), against="hard")(found(soft=soft, hard=hard))
+    assert "soft rises by +3.27 more" in told.reason

@@ -4,7 +4,6 @@ import pytest
 
 from hebblab.experiments.papers import data, talloen
 
-
 LEARNT = (talloen.HEBB, talloen.SHORT, talloen.PATCHES, talloen.FORM)
 RANDOM = (talloen.RANDOM, talloen.RANDOM_FORM)
 
