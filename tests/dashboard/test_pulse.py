@@ -27,6 +27,15 @@ def test_a_hand_is_at_the_page_for_two_seconds(pulse, clock):
     assert not pulse.at_hand()
 
 
+def test_a_run_is_untouched_after_five_minutes_without_a_hand(pulse, clock):
+    clock[0] += 299.5
+    assert not pulse.untouched()
+    clock[0] += 0.5
+    assert pulse.untouched()
+    pulse.touched()
+    assert not pulse.untouched()
+
+
 def test_a_page_is_there_until_it_has_been_silent_for_a_minute(pulse, clock):
     assert not pulse.present() and not pulse.lost()
     pulse.answered()
