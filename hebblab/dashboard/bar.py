@@ -31,7 +31,8 @@ class Bar(Part):
          "idle": bool,                              # the next key or click is reported at once
          "guard": bool,                             # the page asks before it is left
          "back": "mnist-krotov · step 560",          # what "back to ..." leads to, or ""
-         "error": {"sentence": str, "advice": str, "traceback": str} or None}
+         "error": {"sentence": str, "advice": str, "traceback": str,
+                   "said": str} or None}            # which answer it is: another, shown anew
 
     An option is a text, or `{"value": str, "label": str, "title": str}`.
 

@@ -21,8 +21,8 @@ _RATE = 0.1
 _CONV_BATCH, _BATCH = 10, 100
 _DENSE = re.compile(r"dense-(\d+)")
 _OWN = {"value": "", "label": "your own", "title": "a preset that was changed"}
-_FAILS = "Goes wrong on purpose"
-_GROUPS = ("Digits", "Fashion and colour", "Two dimensions", "Other images", _FAILS)
+FAILS = "Goes wrong on purpose"
+_GROUPS = ("Digits", "Fashion and colour", "Two dimensions", "Other images", FAILS)
 
 
 def choices(session: Session, preset: str) -> dict[str, Any]:
@@ -113,8 +113,8 @@ def _convolves(network: str) -> bool:
 
 
 def _group(recipe: Recipe) -> str:
-    if recipe.expect.startswith(_FAILS):
-        return _FAILS
+    if recipe.expect.startswith(FAILS):
+        return FAILS
     if recipe.data in worlds.available():
         return "Two dimensions"
     if recipe.data.startswith("mnist"):

@@ -60,6 +60,7 @@ class Desk:
         self._closing = False
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._said = 0
         self._show_all()
         self._listen()
 
@@ -159,6 +160,9 @@ class Desk:
             self._say(found, lambda: self.parts.bar.show(self._bar()))
 
     def _say(self, error: dict[str, str], show: Callable[[], object]) -> None:
+        # The same words said again are an answer again: to a pane that was closed, to a choice.
+        self._said += 1
+        error["said"] = str(self._said)
         self._hands.error = error
         try:
             show()

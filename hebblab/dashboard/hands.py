@@ -189,11 +189,9 @@ class Hands:
         return "all"
 
     def _restart(self, seed: int | None) -> None:
-        self._forget_probes()
-        self.effects.forget()
-        self.session.restart(seed)
-        self.screen.reset()
-        self.refusal = None
+        self.runs.restart(seed)
+        self._begin_anew(self.layer)
+        self.notice = ""
 
     def _choose(self, what: str, name: str) -> str:
         if not name:
@@ -201,9 +199,9 @@ class Hands:
         self.runs.choose(what, name)
         return self._begin_anew()
 
-    def _begin_anew(self) -> str:
-        """Show another run: nothing of the one before stays on the page."""
-        self.layer = self.session.layers[0]
+    def _begin_anew(self, layer: str | None = None) -> str:
+        """Show another run, or one from its start: nothing of before stays on the page."""
+        self.layer = layer or self.session.layers[0]
         self._forget_probes()
         self.effects.forget()
         self.screen.reset()
@@ -275,8 +273,8 @@ class Hands:
         if name in knobs:
             self.screen.gesture((name, event["gesture"]))
             try:
-                begun = self.session.starting_values(self.layer)
-                value = begun[name] if event["do"] == "default" else event["value"]
+                undone = event["do"] == "default"
+                value = self.session.starting_values(self.layer)[name] if undone else event["value"]
                 if isinstance(value, str) and knobs[name].scale != "choice":
                     value = knobs[name].parse(value)
                 # What waits for a long step is not yet to be compared with, nor waited for.

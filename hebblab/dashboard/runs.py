@@ -79,6 +79,24 @@ class Runs:
             made = Session(session.recipe, dataset=dataset, **changes, speed=speed)
         self._show(Kept(made, True, preset_of(made.recipe)))
 
+    def restart(self, seed: int | None = None) -> None:
+        """Return to step 0, ready; of a run that was stopped a new one is made of its recipe.
+
+        Args:
+            seed: None keeps the seed.
+
+        Raises:
+            HebblabError: It cannot be had; the run on view stays.
+        """
+        session = self.session
+        if session.state != "stopped":
+            session.restart(seed)
+            return
+        recipe = session.recipe if seed is None else session.recipe.changed(seed=seed)
+        dataset = _at_hand(recipe.data, session)
+        made = Session(recipe, dataset=dataset, speed=session.speed)
+        self._show(Kept(made, True, preset_of(made.recipe)))
+
     def back(self) -> bool:
         """Return to the predecessor; False where there is none."""
         if self._before is None:

@@ -193,6 +193,7 @@ class Screen:
             {
                 "title": title if arrows or deep else "",
                 "sentence": views.sentence(units, arrows) if frame.step == 0 else "",
+                "expect": views.expected(session.recipe) if frame.step == 0 else "",
                 "scale": gallery.scale,
                 "order": gallery.order,
                 "mode": gallery.mode if looks or gallery.mode not in FIELDS else "weights",

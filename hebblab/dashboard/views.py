@@ -8,14 +8,16 @@ from hebblab.data import worlds
 from hebblab.errors import shown
 from hebblab.knobs import Knob, Value
 from hebblab.live import Mark, Reading, Session
+from hebblab.recipes import Recipe
 from hebblab.rules.equations import mathml
 
 from .about import about
-from .choices import choices
+from .choices import FAILS, choices
 from .controls import grouped, knob_view
 from .mosaics import LIMIT
 from .panels.series import subscript
 from .plane import angle, shows
+from .runs import preset_of
 
 SPEEDS: Mapping[str, float | None] = {"1": 1.0, "10": 10.0, "60": 60.0, "full": None}
 _SPEED_WORDS = {
@@ -45,8 +47,8 @@ def bar(session: Session, more: Mapping[str, Any]) -> dict[str, Any]:
             "start": resting,
             "pause": running,
             "step": resting,
-            "restart": state != "stopped",
-            "new-seed": state != "stopped",
+            "restart": True,
+            "new-seed": True,
             "stop": state != "stopped",
             "probe": not more["probing"],
         },
@@ -176,6 +178,13 @@ def _rate(rate: float) -> str:
     return f"{rate:.1f}" if 0 < rate < 9.95 else f"{rate:,.0f}"
 
 
+def expected(recipe: Recipe) -> str:
+    """Return what one should see of a preset, or an empty text where it was changed."""
+    if not recipe.expect or not preset_of(recipe):
+        return ""
+    return recipe.expect if recipe.expect.startswith(FAILS) else f"What to see: {recipe.expect}"
+
+
 def _left(session: Session, rate: float) -> str:
     if session.state in ("finished", "failed", "stopped"):
         return ""
@@ -219,4 +228,4 @@ def _answers(wins: Any, classes: tuple[str, ...]) -> str:
     return ", ".join(f"“{classes[c][:24]}” {100 * wins[c] / total:.0f} %" for c in best if wins[c])
 
 
-__all__ = ["SPEEDS", "bar", "controls", "sentence", "unit"]
+__all__ = ["SPEEDS", "bar", "controls", "expected", "sentence", "unit"]

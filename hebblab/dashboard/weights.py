@@ -15,6 +15,7 @@ class Weights(Part):
 
         {"title": str,                              # "" for "What the units have learned"
          "sentence": str,                           # the sentence over the images, or ""
+         "expect": str,                             # what will be seen, where no unit is chosen
          "scale": one of SCALES, "order": one of ORDERS, "mode": one of MODES,
          "change": bool,                            # whether there is a change to show (ΔW)
          "deep": bool,                              # whether all of MODES can be shown

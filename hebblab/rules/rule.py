@@ -131,7 +131,8 @@ class Rule(Knobbed):
         if self.winners_wanted() is None:
             raise InvalidValue(
                 f"Adaptive thresholds even out who wins, and {self.name!r} as it is set has no "
-                "winners. Choose 'hard-wta', or a competition of winners (hard, graded)."
+                "winners. Choose 'hard-wta', or a competition of winners (hard, graded), or leave "
+                "thresholds off."
             )
         self._buffers["thresholds"] = thresholds
         self._threshold_rate = rate

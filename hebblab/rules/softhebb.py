@@ -72,7 +72,7 @@ class SoftHebb(_Soft):
     title = "SoftHebb"
     equation = (
         r"\Delta w_i = s_i \, (x - u_i \, w_i)"
-        r" \\ s_i = \pm \mathrm{softmax}(u / T)_i, \; + \text{ for the winner}"
+        r" \\ s_i = \pm \mathrm{softmax}(u / T)_i, \; + \text{ if it wins}"
     )
     source = "Moraitis et al., Neuromorphic Comput. Eng. 2 (2022) 044017; Journé et al., ICLR 2023"
     history = (

@@ -168,7 +168,8 @@ def refuse_contradictions(rule: Rule, options: LayerOptions, layer: str = "") ->
     if options.thresholds and rule.winners_wanted() is None:
         raise InvalidValue(
             f"Adaptive thresholds{at} even out who wins, and {rule.name!r} as it is set has no "
-            "winners. Choose 'hard-wta', or a competition of winners (hard, graded)."
+            "winners. Choose 'hard-wta', or a competition of winners (hard, graded), or leave "
+            "thresholds off."
         )
     if options.abstention and not rule.abstains:
         raise InvalidValue(

@@ -160,9 +160,6 @@ class LabPage:
             self.keyboard.press("Escape")
         if self.chosen("preset") != "mnist-krotov":
             self.new_run("mnist-krotov")
-        elif self.text("state") == "stopped":
-            self.choose_preset("mnist-soft-wta")
-            self.new_run("mnist-krotov")
         else:
             self.restart()
 

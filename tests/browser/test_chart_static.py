@@ -572,6 +572,81 @@ def test_edits_near_one_another_and_near_a_probe_keep_clear_of_both(served, size
         assert not [(a, b) for a in labels for b in found["points"] if meet(a, b)]
 
 
+@pytest.mark.parametrize("size", [(540, 100), (464, 170), (374, 190)])
+def test_an_edit_before_the_first_probe_keeps_clear_of_the_words_in_the_middle(served, size):
+    marks = [(200, "Δ 0.80"), (240, "k 3"), (290, "η 0.05")]
+    found = placed(served, Accuracy(), replace(STORY, marks=marks, probes=[]), *size)
+    words = served.evaluate(
+        """() => {
+          const node = document.querySelector('.hebblab-chart-words'), range = new Range();
+          range.selectNodeContents(node);
+          const { left, right, top, bottom } = range.getBoundingClientRect();
+          return { text: node.textContent, left, right, top: top + 2, bottom: bottom - 2 };
+        }"""
+    )
+    assert words["text"].startswith("Press Probe")
+    assert not [one for one in found["labels"] if meet(one, words)]
+
+
+@pytest.mark.parametrize("scale", ["", "hl-projector"])
+def test_of_two_charts_side_by_side_in_a_cell_no_word_is_cut(served, scale):
+    served.evaluate("name => document.querySelector('.hebblab-lab').className += ' ' + name", scale)
+    long = replace(STORY, step=5000, window="all")
+    for panel in (Convergence(), Accuracy()):
+        chart = add(served, panel, long, 498 if scale else 398, 230)
+        draw(served, chart, panel.spec(long))
+        wait_drawn(served, chart)
+        served.evaluate("i => charts[i].show({ ...charts[i].view, window: 'all' })", chart)
+    cut = served.evaluate(
+        """() => {
+          const all = (css) => [...document.querySelectorAll(css)];
+          const lines = all('.hebblab-chart-title, .hebblab-chart-subtitle');
+          const pieces = all('.hebblab-probe-result span');
+          const below = (e) => e.getBoundingClientRect().bottom;
+          return [
+            ...lines.filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1),
+            ...pieces.filter((e) => below(e) > below(e.parentElement) + 1),
+          ].map((e) => e.textContent);
+        }"""
+    )
+    assert cut == []
+    assert served.locator(".hebblab-probe-result span").count() == 3
+
+
+def test_names_beside_lying_bars_are_read_from_their_first_letter(served):
+    spec = Convergence().spec(STORY)
+    names = ["&lt;b&gt;bold&lt;…", "WWWWWWWW…", "bag"]
+    axis = spec["layout"]["yaxis"]
+    axis["title"]["text"] = ""
+    axis |= {"tickmode": "array", "tickvals": [0, 50, 100], "ticktext": names}
+    chart = add(served, Convergence(), STORY, 374, 190)
+    draw(served, chart, spec)
+    wait_drawn(served, chart)
+    found = served.evaluate(PLACES, chart)
+    assert [one["text"] for one in found["numbers"]] == ["<b>bold<…", "WWWWWWWW…", "bag"]
+    assert min(one["left"] for one in found["numbers"]) >= found["card"]["left"]
+
+
+def test_where_nothing_hovers_a_tap_brings_the_buttons(browser):
+    context = browser.new_context(
+        viewport={"width": 600, "height": 400}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.set_content(HOST.format(css=css(*SHEETS, "chart-head.css", "chart.css")))
+    page.evaluate(f"() => {{ {STUB} }}")
+    page.add_script_tag(path=str(plotlyjs.path()))
+    page.evaluate("() => { window.hebblabPlotly = Promise.resolve(window.Plotly) }")
+    assert page.evaluate("matchMedia('(hover: none)').matches")
+    chart = add(page, Convergence())
+    draw(page, chart, Convergence().spec(STORY))
+    wait_drawn(page, chart)
+    seen = "getComputedStyle(document.querySelector('.modebar')).opacity"
+    assert page.evaluate(seen) == "0"
+    page.tap(".hebblab-chart-box")
+    page.wait_for_function(f"{seen} === '1'")
+    context.close()
+
+
 def test_in_a_low_chart_names_stand_in_the_order_of_their_curves(served):
     names = {"converged": "converged", "never": "never win"}
     for share in (0.75, 0.2, 1.0):
@@ -595,6 +670,8 @@ def test_a_result_without_room_loses_whole_pieces(served):
     for width in (464, 300, 220):
         chart = add(served, Accuracy(), STORY, width, 170)
         served.evaluate("([i, v]) => charts[i].show(v)", [chart, view(Accuracy())])
+        narrow = "([i, is]) => !charts[i].card.querySelector('.hebblab-narrow') === !is"
+        served.wait_for_function(narrow, arg=[chart, width < 420])
         shown = served.evaluate(
             """(i) => {
               const box = charts[i].card.querySelector('.hebblab-probe-result');
@@ -607,4 +684,28 @@ def test_a_result_without_room_loses_whole_pieces(served):
             chart,
         )
         assert shown[0] == "in" and "cut" not in shown
-        assert (shown == ["in"] * 3) is (width == 464)
+        assert (shown == ["in"] * 3) is (width > 220)
+
+
+def test_on_a_projector_the_result_and_both_baselines_stand_beside_the_title(served):
+    # What 1280 by 600 pixels leave an accuracy panel.
+    result = replace(STORY.probes[-1], accuracy=0.931, raw=0.894, random=0.852)
+    story = replace(STORY, probes=[result])
+    chart = add(served, Accuracy(), story, 524, 105)
+    served.evaluate("([i, v]) => charts[i].show(v)", [chart, view(Accuracy(), story)])
+    served.locator(".hebblab-compact").wait_for()
+    pieces = served.locator(".hebblab-probe-result span")
+    assert pieces.count() == 3
+    assert len({pieces.nth(i).bounding_box()["y"] for i in range(3)}) == 1
+
+
+@pytest.mark.parametrize("panel", [Convergence(), Accuracy()])
+def test_in_a_usual_window_what_a_chart_shows_is_read_whole(served, panel):
+    long = replace(STORY, step=5000)
+    chart = add(served, panel, long, 464, 170)
+    draw(served, chart, panel.spec(long))
+    wait_drawn(served, chart)
+    served.evaluate("i => charts[i].show({ ...charts[i].view, window: 'all' })", chart)
+    subtitle = served.locator(".hebblab-chart-subtitle").first
+    assert subtitle.inner_text()
+    assert not subtitle.evaluate("e => e.scrollWidth > e.clientWidth")

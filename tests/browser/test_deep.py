@@ -169,6 +169,18 @@ def test_without_a_chosen_unit_the_card_says_what_a_square_is(stage):
     assert stage.page.locator(".hebblab-unit").inner_text() == "Each square is a mean."
 
 
+def test_before_the_first_step_the_card_says_what_will_be_seen(stage):
+    words = "What to see: two arrows of length one."
+    stage.mount("weights", {"deep": True, "expect": words})
+    show(stage)
+    card = stage.page.locator(".hebblab-unit")
+    assert card.inner_text() == words
+    stage.show("weights", {"deep": True, "expect": ""})
+    assert card.inner_text() == "Each square is a mean."
+    stage.show("weights", {"deep": True, "expect": words, "chosen": 2})
+    assert words not in card.inner_text()
+
+
 def test_presets_stand_in_groups_and_are_chosen_by_name(stage):
     options = preset_options()
     choices = {name: {"value": "a", "options": ["a", "b"]} for name in ("rule", "data", "network")}

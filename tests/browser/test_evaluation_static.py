@@ -110,6 +110,20 @@ def test_who_opens_it_reads_on_in_it(stage):
     assert stage.page.evaluate(focused.format("hebblab-close-evaluation"))
 
 
+def test_a_button_that_has_done_its_work_leaves_the_keys_at_its_row(stage):
+    stage.mount("evaluation", view())
+    button = stage.page.get_by_role("button", name="measure: k-means")
+    button.focus()
+    stage.page.keyboard.press("Enter")
+    assert stage.sent("measure")[-1]["name"] == "kmeans"
+    done = view()
+    row = next(one for one in done["table"]["rows"] if one["measure"] == "kmeans")
+    row["cells"] = numbers(90, 91, 80, 50)
+    stage.show("evaluation", done)
+    assert button.count() == 0
+    assert stage.page.evaluate("document.activeElement.closest('tr')?.dataset.row") == row["name"]
+
+
 def test_each_class_stands_on_one_element(screen):
     names = (
         "evaluation", "close-evaluation", "evaluation-measure", "evaluation-layer",

@@ -418,6 +418,19 @@ def test_a_choice_stays_until_it_is_answered(stage):
     assert stage.page.input_value(select) == "a"
 
 
+def test_words_said_again_open_the_pane_again_and_answer_another_choice(stage):
+    error = {"sentence": "No.", "advice": "", "traceback": "", "said": "1"}
+    stage.mount("bar", bar("running", error=error))
+    pane, select = stage.page.locator(".hebblab-error"), ".hebblab-preset select"
+    pane.get_by_label("close this message").click()
+    stage.show("bar", bar("running", steps=561, error=error))
+    assert not pane.is_visible()
+    stage.page.select_option(select, "b")
+    stage.show("bar", bar("running", steps=562, error=error | {"said": "2"}))
+    assert pane.is_visible()
+    assert stage.page.input_value(select) == "a"
+
+
 def test_the_first_touch_of_an_idle_run_is_reported_at_once(stage):
     stage.mount("bar", bar("running"))
     stage.page.focus(".hebblab-lab")
@@ -603,3 +616,36 @@ def test_the_widest_equations_stand_whole_in_their_box(stage, name):
         }"""
     )
     assert not outside
+    scrolls = "e => e.scrollWidth > e.clientWidth"
+    assert not stage.page.locator(".hebblab-equation").evaluate(scrolls)
+
+
+def test_a_slider_in_the_hand_is_ringed_and_no_word_is_cut(stage):
+    stage.mount("controls", controls())
+    stage.wait("document.querySelector('input[type=range]')")
+    knob = stage.page.locator(".hebblab-knob-delta")
+    before = knob.screenshot()
+    knob.locator("input[type=text]").focus()
+    stage.page.keyboard.press("Tab")
+    slider = knob.locator("input[type=range]")
+    assert slider.evaluate("e => e.matches(':focus-visible')")
+    assert slider.evaluate("e => getComputedStyle(e).outlineStyle") == "none"
+    assert knob.screenshot() != before
+
+
+def test_on_a_phone_the_caption_of_the_images_is_read_whole(stage):
+    stage.page.set_viewport_size({"width": 380, "height": 800})
+    stage.mount("weights", {"title": "What the units have learned"})
+    caption = stage.page.locator(".hl-caption")
+    caption.evaluate("e => e.append('100 of 100 units · “hidden”')")
+    assert not caption.evaluate("e => e.scrollWidth > e.clientWidth")
+
+
+def test_a_high_window_shows_more_of_what_was_done(stage):
+    edits = [{"step": f"step {i}", "text": "Δ 0.40 → 0.50", "note": ""} for i in range(40)]
+    stage.mount("controls", controls(edits=edits))
+    stage.wait("document.querySelector('.hebblab-log li')")
+    log = stage.page.locator(".hebblab-log")
+    usual = log.bounding_box()["height"]
+    stage.page.set_viewport_size({"width": 1920, "height": 1080})
+    assert log.bounding_box()["height"] == pytest.approx(usual + 180, abs=2)

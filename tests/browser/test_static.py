@@ -118,6 +118,24 @@ def test_steps_are_exact_and_end_where_the_slider_ends(call, value, knob, steps,
     assert call("numbers.js", "stepped", value, knob, steps) == result
 
 
+@pytest.mark.parametrize(("value", "knob"), [(0.01, RATE), (0.3, RATE), (100, BATCH), (0.4, DELTA)])
+@pytest.mark.parametrize("steps", [1, 10])
+def test_as_many_steps_back_lead_back(call, value, knob, steps):
+    there = call("numbers.js", "stepped", value, knob, steps)
+    start = call("numbers.js", "stepped", there, knob, -steps)
+    again = call("numbers.js", "stepped", start, knob, steps)
+    assert again == there > start
+    # What stood between two places goes to the nearest of them.
+    assert start == pytest.approx(value, rel=0.06)
+
+
+def test_a_row_of_single_steps_there_and_back_ends_where_it_began(call):
+    value = 0.01
+    for steps in [1] * 15 + [-1] * 15:
+        value = call("numbers.js", "stepped", value, RATE | {"step": 1.122}, steps)
+    assert value == 0.01
+
+
 def test_ink_is_paper_at_zero_warm_above_and_blue_below(call):
     zero, plus, minus = (call("colours.js", "ink", w) for w in (0, 1, -1))
     assert min(zero) > 240

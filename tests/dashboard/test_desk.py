@@ -155,10 +155,33 @@ def test_buttons_drive_the_run(room, until):
     one.press("stop")
     until(lambda: one.bar["state"] == "stopped", "the end")
     one.press("start")
-    one.press("restart")
     one.heard()
     assert one.session.state == "stopped"
     assert json.dumps(one.bar, allow_nan=False)
+
+
+def test_a_run_that_was_stopped_begins_anew_from_its_recipe(room, until):
+    one = room()
+    one.hello()
+    one.runs()
+    before = one.session.weights()
+    one.turn("delta", 0.9)
+    one.press("stop")
+    until(lambda: one.bar["state"] == "stopped", "the end")
+    assert "Restart" in one.controls["words"]
+    assert one.bar["can"]["restart"] and one.bar["can"]["new-seed"]
+    one.press("restart")
+    until(lambda: one.bar["state"] == "ready", "a fresh start")
+    assert (one.session.steps, one.session.edits) == (0, ())
+    assert one.session.recipe == one.first.recipe
+    assert not one.bar["back"]
+    one.runs()
+    assert one.session.weights().shape == before.shape
+    one.press("stop")
+    until(lambda: one.bar["state"] == "stopped", "the end")
+    one.press("new-seed")
+    until(lambda: one.bar["state"] == "ready", "a fresh start")
+    assert one.session.recipe.seed == one.first.recipe.seed + 1
 
 
 def test_a_desk_that_nobody_looks_at_says_nothing(room, sent, threads):
@@ -273,12 +296,23 @@ def test_a_gesture_is_one_mark_and_default_undoes_it(room, until):
     assert len(one.session.edits) == 4
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "row_norm"])
-def test_back_is_where_the_run_began_whatever_is_declared(room, until, name):
-    one = room("mnist-krotov", rule="hebb")
+@pytest.mark.parametrize(
+    ("preset", "settings", "name", "value"),
+    [
+        ("mnist-krotov", {"rule": "hebb"}, "learning_rate", 0.02),
+        ("mnist-krotov", {"rule": "hebb"}, "row_norm", False),
+        ("mnist-softhebb", {}, "temperature", 0.3),
+        ("mnist-krotov", {"batch_size": 50}, "batch_size", 20),
+        ("clusters-som", {}, "noise", 0.2),
+    ],
+)
+def test_back_is_where_the_run_began_whatever_is_declared(
+    room, until, preset, settings, name, value
+):
+    one = room(preset, **settings)
     began = one.session.values()[name]
     assert one.session.knobs()[name].default != began
-    one.turn(name, 0.02 if name == "learning_rate" else False)
+    one.turn(name, value)
     until(lambda: one.session.values()[name] != began, "the edit")
     one.says(one.parts.controls, do="default", name=name, gesture=12, seq=99)
     until(lambda: one.session.values()[name] == began, "where it began")
@@ -380,6 +414,21 @@ def test_no_path_of_a_page_is_opened(room, tmp_path, until):
         until(lambda: one.bar["error"] is None, "the pane to go")
     assert one.session is one.first
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["one.png", "one.png"]
+
+
+def test_what_is_refused_again_in_the_same_words_is_another_answer(room, until):
+    one = room()
+    one.hello()
+    one.choose("preset", "nothing")
+    one.error()
+    first = one.bar["error"]
+    one.choose("preset", "nothing")
+    until(lambda: one.bar["error"] != first, "an answer of its own")
+    assert one.bar["error"]["sentence"] == first["sentence"]
+    answered = one.bar["error"]
+    one.runs()
+    one.choose("preset", "nothing")
+    until(lambda: one.bar["error"] not in (None, answered), "an answer after a start")
 
 
 def test_images_that_are_not_at_hand_are_not_fetched(room, monkeypatch, tmp_path):

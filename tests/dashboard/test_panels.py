@@ -115,7 +115,7 @@ def test_convergence_draws_both_shares_in_per_cent():
     assert trace(spec, "converged")["y"][15] == pytest.approx(50)
     assert set(trace(spec, "never win")["y"]) == {2.0}
     assert sorted(labels(spec, "end")) == ["<b>converged 100 %</b>", "never win 2 %"]
-    assert spec["subtitle"] == "share of units with ‖w‖₂ within 10 % of 1"
+    assert spec["subtitle"] == "share of units, ‖w‖₂ within 10 % of 1"
     assert spec["words"] == "in use 95 % · winners’ entropy 0.96"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from hebblab import presets
 from hebblab.dashboard import plane, views
 from hebblab.dashboard.plane import EDGE, Plane
 from hebblab.data import Dataset, Vectors, worlds
@@ -185,6 +186,16 @@ def test_a_person_s_own_points_are_shown_too():
 )
 def test_the_opening_speaks_of_arrows(units, words):
     assert views.sentence(units, arrows=True) == words
+
+
+def test_a_preset_says_what_to_see_and_a_changed_one_does_not():
+    words = views.expected(presets.get("cloud-sanger"))
+    assert words == (
+        "What to see: Two arrows of length one: the first along the cloud, the second across it."
+    )
+    assert views.expected(presets.get("cloud-sanger").changed(seed=7, endless=True)) == words
+    assert views.expected(presets.get("cloud-sanger").overridden(rule="hpca")) == ""
+    assert views.expected(presets.get("cloud-hebb")).startswith("Goes wrong on purpose: the arrow")
 
 
 def test_the_opening_counts_the_squares_that_are_there():

@@ -34,6 +34,19 @@ class TestAccepting:
         session.pause()
         assert session.values()["threshold_rate"] == 2.0
 
+    def test_what_a_run_began_with_is_known_whatever_was_turned(self, make):
+        session = make(rule={"rule": "softhebb", "temperature": 0.15}, batch_size=5)
+        began = session.values()
+        session.edit(temperature=0.3, learning_rate=0.02, batch_size=4)
+        assert session.starting_values() == began != session.values()
+        session.restart()
+        assert session.values() == began
+        # What an edit brought into sight began as it is declared.
+        session = make(rule="hard-wta")
+        session.edit(thresholds=True, threshold_rate=1.0)
+        found = session.starting_values()
+        assert (found["thresholds"], found["threshold_rate"]) == (False, 0.5)
+
     def test_what_must_leave_together_can(self, make):
         session = make(rule={"rule": "instar", "thresholds": True})
         with pytest.raises(InvalidValue, match="no winners"):

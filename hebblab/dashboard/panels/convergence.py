@@ -16,7 +16,7 @@ class Convergence(Panel):
     name = "convergence"
     title = "Unit convergence"
     offers_window = True
-    waiting = "Here grows the share of units that have converged."
+    waiting = "Here grows the share of units that have settled."
 
     def heading(self, story: Story) -> str:
         """Return the title: another one where the rule holds no norm."""
@@ -26,7 +26,7 @@ class Convergence(Panel):
         """Return which share is drawn."""
         if holds_no_norm(story):
             return "share of units, over the last epoch"
-        return f"share of units with ‖w‖{subscript(story.norm_p or 2)} within 10 % of 1"
+        return f"share of units, ‖w‖{subscript(story.norm_p or 2)} within 10 % of 1"
 
     def spec(self, story: Story) -> Spec:
         """Return both shares in per cent over steps, with the marks of edits."""

@@ -1,6 +1,6 @@
 // A chart: words from the kernel around a plot that Plotly.js draws when it is seen and changed.
 
-import { h, say, sayPieces } from "./dom.js";
+import { h, mark, say, sayPieces } from "./dom.js";
 import { connect } from "./part.js";
 import { page, receivePlotly, takeTurn, whenPlotly } from "./plotly.js";
 import { placeLabels } from "./labels.js";
@@ -16,6 +16,11 @@ function textWidth(family) {
     const text = annotation.text.replace(/<\/?b>/g, "").replace(/&(#\d+|\w+);/g, "&");
     return context.measureText(text).width;
   };
+}
+
+// How much larger everything is than usual: more on a projector.
+function scaleOf(root) {
+  return Number.parseFloat(getComputedStyle(root).getPropertyValue("--hebblab-scale")) || 1;
 }
 
 // The elements around the plot. What stands over it is there where the panel has a header.
@@ -58,8 +63,18 @@ function build(el, { name, title, waiting, header }) {
   return parts;
 }
 
+// The [top, bottom] in the plot of words in the middle of a chart that has no curve yet.
+function across(words, { width, height, margin, font }, measure) {
+  if (!words) return null;
+  const lines = Math.ceil(measure({ text: words, font }) / (width - margin.l - margin.r));
+  // As the style sheet places them: 6 px from the top, 30 px from the bottom.
+  const centre = (height - 24) / 2 - margin.t;
+  const half = 0.675 * lines * font.size;
+  return [centre - half, centre + half];
+}
+
 // What depends on the size at hand: which names fit, and where labels stand.
-function fit(layout, data, { width, height, scale, family }) {
+function fit(layout, data, { width, height, scale, family, middle }) {
   const { xaxis, yaxis, margin } = layout;
   const measure = textWidth(family);
   Object.assign(layout, { width, height });
@@ -72,7 +87,10 @@ function fit(layout, data, { width, height, scale, family }) {
   if (layout.hovermode === "x unified") {
     xaxis.unifiedhovertitle = { text: `${xaxis.title.text} %{x:,}` };
   }
-  layout.annotations = placeLabels(layout, data, width, height, measure);
+  // Names beside their bars are read from their first letter.
+  const names = yaxis.title.text ? [] : (yaxis.ticktext ?? []);
+  margin.l = Math.max(margin.l, ...names.map((text) => 10 * scale + measure({ text, font: yaxis.tickfont })));
+  layout.annotations = placeLabels(layout, data, width, height, measure, across(middle, layout, measure));
 }
 
 // Plotly centres the name of the x axis; here it ends its line, which begins with the words. The
@@ -125,11 +143,12 @@ function chart(model, el, send, listen, atEnd) {
     const drawing = id;
     const { config, place } = spec;
     const style = getComputedStyle(root);
-    const scale = Number.parseFloat(style.getPropertyValue("--hebblab-scale")) || 1;
+    const scale = scaleOf(root);
     const palette = colours(root);
     const layout = scaled(spec.layout, scale);
     const data = scaled(spec.data, scale);
-    fit(layout, data, { width, height, scale, family: style.fontFamily });
+    const middle = place === "centre" ? spec.words : "";
+    fit(layout, data, { width, height, scale, family: style.fontFamily, middle });
     try {
       await Plotly.react(plot, coloured(data, palette), coloured(layout, palette), config);
       parts.waiting.hidden = true;
@@ -165,6 +184,7 @@ function chart(model, el, send, listen, atEnd) {
   const sizes = new ResizeObserver(() => {
     const compact = root.clientHeight < 140 && root.clientWidth >= 300;
     root.classList.toggle("hebblab-compact", compact);
+    root.classList.toggle("hebblab-narrow", !compact && root.clientWidth < 420 * scaleOf(root));
     // Beside a result there is no room for more at half height.
     const place = compact && parts.result ? parts.foot : parts.head;
     if (parts.tools.parentElement !== place) place.insertBefore(parts.tools, place === parts.head ? (parts.line ?? null) : null);
@@ -225,7 +245,9 @@ function chart(model, el, send, listen, atEnd) {
       parts.subtitle.hidden = Boolean(status);
       parts.window.hidden = !shown;
       parts.window.value = shown === "last" ? "all" : "last";
-      say(parts.window, shown === "last" ? "show whole run" : "show last 1,000 steps");
+      const other = shown === "last" ? ["whole run", "show the whole run"] : ["last 1,000", "show the last 1,000 steps"];
+      say(parts.window, other[0]);
+      for (const name of ["title", "aria-label"]) mark(parts.window, name, other[1]);
       if (!header || !parts.result) return;
       const busy = header.progress !== null;
       sayPieces(parts.result, header.text);

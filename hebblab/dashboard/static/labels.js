@@ -56,8 +56,9 @@ export function band(trace, toX, toY, left, right) {
 
 // Places the named annotations of a layout ("end": newest value, towards the right edge; "base": name
 // of a horizontal, at the left; "mark": edit, at the top) so that none covers another, and where
-// there is room none covers a curve. What finds no room is left out: oldest edits first.
-export function placeLabels(layout, data, width, height, textWidth) {
+// there is room none covers a curve. What finds no room is left out: oldest edits first. `taken` is
+// the [top, bottom] of words that stand across the chart.
+export function placeLabels(layout, data, width, height, textWidth, taken = null) {
   const { margin } = layout;
   const w = width - margin.l - margin.r;
   const h = height - margin.t - margin.b;
@@ -67,7 +68,7 @@ export function placeLabels(layout, data, width, height, textWidth) {
   const toY = (y) => (1 - (y - y0) / (y1 - y0)) * h;
   const curves = data.filter((t) => t.type === "scatter" && t.name !== "edit" && t.x);
   const dotted = (trace) => Boolean(trace.mode?.includes("markers"));
-  const placed = [];
+  const placed = taken ? [{ left: 0, right: w, top: taken[0], bottom: taken[1] }] : [];
   const result = [];
 
   const tallOf = (one) => one.font.size * 1.2;

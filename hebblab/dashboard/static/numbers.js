@@ -50,13 +50,22 @@ export function valueAt(at, knob) {
   return Number(within(low + Math.round((at - low) / step) * step, knob).toPrecision(12));
 }
 
+/** The value some steps away where a decade is parted evenly, so that a step back undoes a step. */
+function inDecade(value, factor, steps) {
+  const parts = Math.round(1 / Math.log10(factor));
+  const at = parts * Math.log10(value), near = Math.round(at);
+  // Three figures stand this near to the place that they were rounded from.
+  const from = Math.abs(at - near) < 0.06 ? near : steps > 0 ? Math.floor(at) : Math.ceil(at);
+  return Number((10 ** ((from + steps) / parts)).toPrecision(3));
+}
+
 /** The value some steps up or down; a value beyond the slider only moves back towards it. */
 export function stepped(value, knob, steps) {
   const low = knob.slider_low, high = knob.slider_high;
   let next;
   if (inDecades(knob)) {
     const factor = knob.step > 1 ? knob.step : 1.1;
-    next = value > 0 ? Number((value * factor ** steps).toPrecision(3)) : steps > 0 ? low : value;
+    next = value > 0 ? inDecade(value, factor, steps) : steps > 0 ? low : value;
     if (knob.slider_log) next = steps > 0 ? Math.max(Math.round(next), value + 1) : Math.min(Math.round(next), value - 1);
   } else {
     const step = knob.scale === "integer" ? Math.max(1, Math.round(knob.step || 1)) : knob.step || (high - low) / 100;

@@ -20,11 +20,15 @@ export function unitCard() {
     canvas.hidden = !on;
   };
   show(false);
-  let rows = "";
+  let rows = "", expected = "";
   return {
     element,
+    /** Say what will be seen, as long as no unit is chosen; an empty text says how to choose one. */
+    expect(text) {
+      expected = text || "";
+    },
     paint(frame, unit, ratio, scale) {
-      say(none, frame?.plane ? "Click an arrow’s tip to see the unit close up." : frame?.hint || CLICK);
+      say(none, expected || (frame?.plane ? "Click an arrow’s tip to see the unit close up." : frame?.hint || CLICK));
       // The picture that it speaks of comes with the next frame.
       say(note, frame?.close && frame.close.unit !== unit ? "" : frame?.note);
       const index = frame ? frame.units.indexOf(unit) : -1;

@@ -248,6 +248,7 @@ function make(el) {
         // An answer on its way must not take back what was chosen since.
         if (theirs === chosen) own = 0;
         else if (Date.now() - own > PATIENCE) chosen = theirs;
+        unit.expect(view.expect);
         drawChosen();
       },
       message(content, buffers) {

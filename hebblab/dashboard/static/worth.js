@@ -9,7 +9,7 @@ export function asking(title, help, side = "start") {
 }
 
 /** The button of one measurement, with its progress while it is under way. */
-export function measurer(name, send, { first, again, css = "" }) {
+export function measurer(name, send, { first, again, of = "", css = "" }) {
   let running = false;
   const press = () => send({ do: running ? "cancel" : "measure", name });
   const button = h("button", { type: "button", class: `hl-measure ${css}`, on: { click: press } }, first);
@@ -20,7 +20,10 @@ export function measurer(name, send, { first, again, css = "" }) {
     button,
     draw(state = {}, live = true) {
       running = state.state === "running" || state.state === "waiting";
-      say(button, running ? "cancel" : state.state === "done" ? again : first);
+      const words = running ? "cancel" : state.state === "done" ? again : first;
+      say(button, words);
+      // Several buttons are called alike: who only hears them is told which is which.
+      mark(button, "aria-label", of ? `${words}: ${of}` : null);
       mark(button, "disabled", !live);
       button.classList.toggle("hl-first", !running && state.state !== "done");
       share.hidden = !running;
@@ -63,10 +66,9 @@ export function worthTable(send) {
       const name = h("th", { scope: "row" }, row.title, asking(row.title, row.help));
       if (!cells.length && row.measure) {
         if (!made.has(row.measure)) {
-          made.set(row.measure, measurer(row.measure, send, { first: "measure", again: "measure again" }));
+          made.set(row.measure, measurer(row.measure, send, { first: "measure", again: "measure again", of: row.title }));
         }
         const control = made.get(row.measure);
-        mark(control.button, "aria-label", null);
         cells.push(h("td", { colspan: columns.length, class: "hl-unmeasured" },
           control.element, h("span", { class: "hl-muted hl-cost" }, row.cost)));
       } else if (!cells.length) {
@@ -82,9 +84,11 @@ export function worthTable(send) {
       const spelled = JSON.stringify(view || {});
       if (spelled !== shown) {
         shown = spelled;
-        const focused = document.activeElement;
+        const focused = document.activeElement, row = body.contains(focused) ? focused.closest("tr")?.dataset.row : null;
         build(view || {});
-        if (focused?.isConnected) focused.focus?.({ preventScroll: true });
+        // A button that has done its work leaves the keys at its row.
+        const kept = focused?.isConnected ? focused : row && [...body.rows].find((one) => one.dataset.row === row)?.querySelector("button");
+        kept?.focus?.({ preventScroll: true });
         const said = view?.verdicts || [];
         verdicts.hidden = said.length === 0;
         const sentence = said.flatMap(([found, beside], i) => [i ? "; " : "", h("b", {}, found), ` ${beside}`]);
