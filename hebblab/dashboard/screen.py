@@ -156,6 +156,8 @@ class Screen:
 
     def _picture(self, session: Session, frame: Frame, reading: Reading | None) -> Picture:
         greyed = None if reading is None else ~reading.winning
+        if session.values(frame.layer).get("competition") == "none":
+            greyed = None  # Without a competition all learn from all: none stays noise.
         weights = frame.weights.numpy()
         self._latest = weights
         self._field, self._doing = None, ""

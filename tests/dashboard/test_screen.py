@@ -1,5 +1,8 @@
 """The screen lays the units of a map out as they lie on its sheet."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from hebblab import Session
@@ -48,3 +51,17 @@ def test_a_page_that_paints_slowly_is_sent_fewer_frames(painting, wait):
         screen.hear({"do": "painted", "id": part.frames[-1]["id"]})
         assert screen.latency == pytest.approx(min(painting, 2.0))
         assert screen.due_in() == pytest.approx(wait - painting)
+
+
+@pytest.mark.parametrize(("competition", "greyed"), [("none", []), ("hard", [3, 8])])
+def test_units_that_never_win_are_grey_where_units_compete(until, competition, greyed):
+    with Session("mnist-oja-collapse", competition=competition) as session:
+        session.watch(0.0)
+        session.step(1)
+        until(lambda: session.reading() is not None, "a reading")
+        winning = np.ones(100, bool)
+        winning[[3, 8]] = False
+        reading = replace(session.reading(), winning=winning)
+        part = Sent()
+        Screen(part, clock=lambda: 0.0).show(session, "hidden", reading, whole=True)
+        assert part.frames[-1]["greyed"] == greyed
