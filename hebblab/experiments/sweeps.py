@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from hebblab.errors import DataUnavailable, HebblabError, InvalidValue, shown
 from hebblab.experiments.cells import Outcome, identity, readable, run_cell
-from hebblab.live.heap import keep_freed_memory
+from hebblab.experiments.workers import ready
 from hebblab.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -94,17 +94,31 @@ def write(path: Path, outcome: Outcome) -> None:
     Raises:
         DataUnavailable: It cannot be written; what was there before is as it was.
     """
+    text = json.dumps(outcome, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_text(path, text, "result")
+
+
+def write_text(path: Path, text: str, what: str) -> None:
+    """Write a file of text: whole, or not at all.
+
+    Args:
+        path: Its folder is made if it is missing.
+        text: All of it.
+        what: It is called in the error.
+
+    Raises:
+        DataUnavailable: It cannot be written; what was there before is as it was.
+    """
     part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(outcome, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise DataUnavailable(
-            f"The result {path} could not be written: {error.strerror or error}. Finished cells "
+            f"The {what} {path} could not be written: {error.strerror or error}. Finished cells "
             "are kept; make room or name another folder, and run the same again."
         ) from error
 
@@ -220,7 +234,7 @@ def _processes(cells: int) -> ProcessPoolExecutor:
     # A fork of a process that has trained hangs in its first parallel operation.
     context = multiprocessing.get_context("spawn")
     workers = max(1, min(cells, os.cpu_count() or 1))
-    return ProcessPoolExecutor(workers, context, keep_freed_memory)
+    return ProcessPoolExecutor(workers, context, ready)
 
 
 def _table(rows: list[tuple[Recipe, Outcome]]) -> "pd.DataFrame":

@@ -11,8 +11,7 @@ import pytest
 
 import hebblab as hl
 from hebblab import DataUnavailable, InvalidValue, Recipe
-from hebblab.experiments import identity, run_cell, sweeps
-from hebblab.live import heap
+from hebblab.experiments import identity, run_cell, sweeps, workers
 
 RECIPES = [Recipe(steps=steps, seed=seed) for steps in (3, 5) for seed in (1, 2)]
 
@@ -93,15 +92,15 @@ def test_a_file_that_is_no_whole_result_is_run_again(tmp_path):
     assert len(here.calls) == 1, "a result without a probe is not one with a probe"
 
 
-def test_processes_of_a_sweep_are_no_forks_and_keep_what_they_free(monkeypatch):
+def test_processes_of_a_sweep_are_no_forks_and_ready(monkeypatch):
     made = []
     monkeypatch.setattr(sweeps, "ProcessPoolExecutor", lambda *given: made.append(given))
     monkeypatch.setattr(sweeps.os, "cpu_count", lambda: 3)
     for cells in (2, 9):
         sweeps._processes(cells)
-    assert [(workers, begin) for workers, _, begin in made] == [
-        (2, heap.keep_freed_memory),
-        (3, heap.keep_freed_memory),
+    assert [(many, begin) for many, _, begin in made] == [
+        (2, workers.ready),
+        (3, workers.ready),
     ]
     assert all(context.get_start_method() == "spawn" for _, context, _ in made)
 

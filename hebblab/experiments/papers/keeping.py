@@ -55,10 +55,16 @@ def _whole(found: Outcome) -> bool:
     numbers = [value for number in found["numbers"].values() for value in number.values()]
     return (
         bool(numbers)
-        and all("value" in number for number in found["numbers"].values())
+        and all(_inside(number) for number in found["numbers"].values())
         and all(math.isfinite(value) for value in (*numbers, found["cpu_seconds"]))
         and isinstance(found["about"], dict)
     )
+
+
+def _inside(number: dict[str, float]) -> bool:
+    """Whether a number lies in its own interval, if it has one."""
+    value = number["value"]
+    return number.get("low", value) <= value <= number.get("high", value)
 
 
 def _of(found: Outcome, source: Source) -> bool:

@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hebblab.errors import DataUnavailable, InvalidValue, shown
+from hebblab.errors import InvalidValue, shown
 from hebblab.experiments.papers.data import Source
 from hebblab.experiments.papers.intervals import summary
 from hebblab.experiments.papers.judging import judged
 from hebblab.experiments.papers.paper import NOT_RUN, Cell, NotRun, Paper
+from hebblab.experiments.sweeps import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,19 +207,12 @@ class PaperResult:
 
         Raises:
             InvalidValue: The folder is no path.
-            DataUnavailable: It cannot be written.
+            DataUnavailable: It cannot be written; a page that was there is as it was.
         """
         if not isinstance(folder, str | os.PathLike):
             raise InvalidValue(f"folder is the path of a folder, not {shown(folder)}.")
         path = Path(folder) / f"{self.paper.name}.md"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.to_markdown(), encoding="utf-8")
-        except OSError as error:
-            raise DataUnavailable(
-                f"The page {path} could not be written: {error.strerror or error}. Finished cells "
-                "are kept; make room or name another folder, and run the same again."
-            ) from error
+        write_text(path, self.to_markdown(), "page")
         return path
 
     def _reason(self, condition: str, layer: str) -> str:

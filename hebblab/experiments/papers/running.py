@@ -30,7 +30,7 @@ from hebblab.experiments.papers.paper import (
 )
 from hebblab.experiments.papers.results import PaperResult
 from hebblab.experiments.sweeps import write
-from hebblab.live.heap import keep_freed_memory
+from hebblab.experiments.workers import ready
 from hebblab.live.threads import as_trained
 from hebblab.version import __version__
 
@@ -172,7 +172,7 @@ def _beside(tasks: list[_Task], jobs: int, counter: _Counter) -> Iterator[tuple[
 def _begun() -> None:
     # The parent hears interrupts, and ends its processes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keep_freed_memory()
+    ready()
 
 
 def measure_cells(

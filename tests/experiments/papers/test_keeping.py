@@ -35,6 +35,7 @@ def test_what_is_no_whole_result_of_these_settings_is_measured_again(fake, tmp_p
         {"numbers": {"accuracy, %": {"value": "x"}}},
         {"numbers": {"accuracy, %": {"value": math.nan}}},
         {"numbers": {"accuracy, %": {"low": 1.0}}},
+        {"numbers": {"accuracy, %": {"value": 150.0, "low": 80.0, "high": 90.0, "n": 1000.0}}},
         {"data": {**whole["data"], "fingerprint": 64 * "0"}},
         {"cpu_seconds": None},
         {"about": None},

@@ -40,7 +40,7 @@ class Stopped(Exception):
     pass
 
 
-def test_processes_begin_deaf_to_interrupts_and_keep_what_they_free(fake, monkeypatch):
+def test_processes_begin_deaf_to_interrupts_and_ready(fake, monkeypatch):
     begun, told = [], []
 
     def pool(workers, context, begin):
@@ -51,10 +51,10 @@ def test_processes_begin_deaf_to_interrupts_and_keep_what_they_free(fake, monkey
     monkeypatch.setattr(running, "ProcessPoolExecutor", pool)
     with pytest.raises(Stopped):
         fake.run(jobs=2)
-    monkeypatch.setattr(running, "keep_freed_memory", lambda: told.append("kept"))
+    monkeypatch.setattr(running, "ready", lambda: told.append("ready"))
     monkeypatch.setattr(running.signal, "signal", lambda *given: told.append(given))
     begun[0]()
-    assert told == [(signal.SIGINT, signal.SIG_IGN), "kept"]
+    assert told == [(signal.SIGINT, signal.SIG_IGN), "ready"]
 
 
 def test_a_full_disk_says_so_and_keeps_finished_cells(fake, tmp_path, monkeypatch):
@@ -68,6 +68,22 @@ def test_a_full_disk_says_so_and_keeps_finished_cells(fake, tmp_path, monkeypatc
     with pytest.raises(DataUnavailable, match="No space left"):
         fake.run(folder=tmp_path)
     assert sorted(path.name for path in (tmp_path / "fake-2020").iterdir()) == before
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before(whole, tmp_path, monkeypatch):
+    page = whole.write(tmp_path)
+    before = page.read_text()
+    kept = Path.write_text
+
+    def full(path, text, **given):
+        kept(path, text[:100], **given)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(DataUnavailable, match=r"page .* No space left"):
+        whole.write(tmp_path)
+    assert page.read_text() == before
+    assert list(tmp_path.iterdir()) == [page]
 
 
 def test_progress_counts_to_the_end_in_seconds_of_work(fake):
