@@ -35,6 +35,9 @@ def treves_rolls(activity: Tensor) -> tuple[float, float]:
 
 def _sparseness(activity: Tensor) -> float:
     n = len(activity)
+    # Of squares of large or small numbers nothing is left in the floats; by the largest, all is.
+    largest = activity.amax(dim=0)
+    activity = activity / torch.where(largest > 0, largest, 1.0)
     power = activity.square().mean(dim=0)
     share = activity.mean(dim=0).square()[power > 0] / power[power > 0]
     return float(((1 - share) / (1 - 1 / n)).mean()) if len(share) else math.nan
@@ -65,10 +68,11 @@ def hoyer(x: Tensor) -> float:
     size = rows.shape[1]
     if size < 2:
         raise InvalidValue(f"Sparseness needs rows of at least 2 numbers, not {size}.")
-    length = torch.linalg.vector_norm(rows, dim=1)
-    rows, length = rows[length > 0], length[length > 0]
+    largest = rows.abs().amax(dim=1, keepdim=True)
+    rows = rows[largest[:, 0] > 0] / largest[largest > 0][:, None]
     if len(rows) == 0:
         return math.nan
+    length = torch.linalg.vector_norm(rows, dim=1)
     root = math.sqrt(size)
     return float(((root - rows.abs().sum(dim=1) / length) / (root - 1)).mean())
 

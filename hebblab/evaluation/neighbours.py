@@ -11,6 +11,7 @@ from hebblab.evaluation import checks
 
 _CHUNK = 4_000_000  # similarities held at once
 _KEYED = 4096  # rows whose keys are found at once
+_LEAST, _MOST = 2.0**-20, 2.0**40  # between which squares lose nothing
 
 
 def nearest_neighbours(queries: Tensor, gallery: Tensor, k: int) -> Tensor:
@@ -77,12 +78,12 @@ def class_means(features: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Return the mean features of each class, (classes, features).
 
     Raises:
-        InvalidValue: A class has no sample, or labels do not fit.
+        InvalidValue: A class has no sample, labels do not fit, or a number is not finite.
     """
     checks.labelled(
         labels, len(checks.rows("features", features)), checks.whole("classes", classes)
     )
-    features = features.to(_wide(features))
+    features = checks.finite(features).to(_wide(features))
     counts = torch.bincount(labels, minlength=classes)
     if bool((counts == 0).any()):
         empty = (counts == 0).nonzero().flatten().tolist()
@@ -103,7 +104,7 @@ def ncm_predict(queries: Tensor, means: Tensor) -> Tensor:
     # ‖x - m‖² less ‖x‖², which is the same for every class.
     checks.finite(checks.rows("Queries", queries, checks.rows("Means", means).shape[1]))
     wide = _wide(queries, means)
-    queries, means = queries.to(wide), means.to(wide)
+    queries, means = _scaled(queries.to(wide), checks.finite(means).to(wide))
     middle = _middle(means)
     near = means - middle
     scores = (queries - middle) @ near.T - 0.5 * near.square().sum(dim=1)
@@ -155,6 +156,7 @@ def retrieved(
     queries, gallery = _checked(queries, gallery, k)
     checks.labelled(query_labels, len(queries))
     checks.labelled(gallery_labels, len(gallery))
+    queries, gallery = _scaled(queries, gallery)
     middle = _middle(gallery)
     gallery = gallery - middle
     half = 0.5 * gallery.square().sum(dim=1)
@@ -174,6 +176,18 @@ def retrieved(
         precisions.append(relevant.mean(dim=1))
         averages.append(gained / in_all.clamp_min(1))
     return torch.cat(precisions), torch.cat(averages)
+
+
+def _scaled(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both, very large or small numbers near 1, so that squares stay in the floats.
+
+    By a power of two, which rounds nothing: equal distances stay equal.
+    """
+    largest = torch.maximum(queries.abs().amax(), rows.abs().amax())
+    if largest == 0 or _LEAST < largest < _MOST:
+        return queries, rows
+    exponent = -torch.frexp(largest).exponent
+    return torch.ldexp(queries, exponent), torch.ldexp(rows, exponent)
 
 
 def _middle(rows: Tensor) -> Tensor:

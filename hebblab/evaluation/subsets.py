@@ -1,5 +1,7 @@
 """Small labelled subsets: so much of each class, the same for every representation."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -98,9 +100,10 @@ def _wanted(counts: Tensor, share: float | None, per_class: int | None) -> Tenso
         raise InvalidValue(f"A share of labels is above 0 and at most 1, not {shown(share)}.")
     labels = round(share * total)
     if labels < classes:
+        least = math.ceil(1000 * classes / total) / 10
         raise InvalidValue(
             f"{100 * share:g} % of {total:,} training samples are {labels:,} labels, fewer than "
-            f"the {classes:,} classes. Ask for at least {100 * classes / total:.2g} %."
+            f"the {classes:,} classes. Ask for at least {least:g} %."
         )
     exact = share * counts.double()
     wanted = exact.floor().long()

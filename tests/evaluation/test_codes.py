@@ -150,3 +150,11 @@ def test_a_class_without_samples_does_not_count():
     labels = torch.tensor([0, 1, 0])
     assert selectivity(activity, labels, 10).tolist() == [0.5, 0.0]
     assert selectivity(activity, torch.zeros(3).long(), 10).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_no_scale_is_too_small_or_large_for_sparseness(scale):
+    activity = torch.rand(9, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    activity[:, 1] = 0
+    assert treves_rolls(scale * activity) == pytest.approx(treves_rolls(activity))
+    assert hoyer(scale * activity) == pytest.approx(hoyer(activity))

@@ -99,3 +99,10 @@ def test_subsets_that_cannot_be_are_refused(given, said):
 def test_labels_and_seeds_that_are_none_are_refused(labels, seed, said):
     with pytest.raises(InvalidValue, match=said):
         subset(labels, per_class=1, seed=seed)
+
+
+def test_the_least_share_is_said_in_plain_digits():
+    with pytest.raises(InvalidValue, match=r"Ask for at least 100 %\."):
+        subset(torch.arange(10), share=0.1)
+    with pytest.raises(InvalidValue, match=r"Ask for at least 3\.4 %\."):
+        subset(torch.arange(3).repeat(30), share=0.01)
