@@ -61,7 +61,7 @@ def evaluate(
     - "linear@1%", "linear@10/class": the same from so many labels, the mean over five stratified
       subsets; features standardised by all training images, which needs no label. Where labels
       and features are more than 1,000, later subsets try the penalties beside the first's choice.
-    - "softmax": multinomial logistic regression, penalty 1e-3.
+    - "softmax": multinomial logistic regression, penalty 1e-3, at most 100 iterations of L-BFGS.
     - "knn": k = 10 and k = 1 by cosine; "ncm": nearest class mean; "retrieval": precision and mAP
       at 100 by Euclidean distance, training images as the gallery.
     - "noise", "occlusion": the "linear" readout, frozen, on inputs made worse.

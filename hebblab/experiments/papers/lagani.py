@@ -193,27 +193,28 @@ def _order(share: float) -> tuple[str, str, str]:
 
 def _controls(labels: str, at: dict[str, tuple[str, str]]) -> Iterator[Claim]:
     """Yield what the paper has no control for."""
+    deep = at[NONE][1]
     told = {HPCA: "HPCA is", PCA: "principal axes are", SOFT_WTA: "soft-WTA is"}
     for way, which in told.items():
         yield Claim(
-            f"With {labels} {which} better than no pre-training.",
+            f"With {labels} {which} better than no pre-training (at {deep}).",
             claims.ordered(TEST, at[way], at[NONE]),
             against=at[NONE][0],
             ours=True,
         )
     yield Claim(
-        f"With {labels} soft-WTA is better than the whitening alone that only it has.",
+        f"With {labels} soft-WTA is better than the whitening alone that only it has (at {deep}).",
         claims.ordered(TEST, at[SOFT_WTA], at[WHITENED]),
         ours=True,
     )
     yield Claim(
-        f"With {labels} HPCA is better than the principal axes of the same patches.",
+        f"With {labels} HPCA is better than the principal axes of the same patches (at {deep}).",
         claims.ordered(TEST, at[HPCA], at[PCA]),
         ours=True,
     )
     if VAE in at:
         yield Claim(
-            f"With {labels} a well-posed VAE is better than the published one.",
+            f"With {labels} a well-posed VAE is better than the published one (at {deep}).",
             claims.ordered(TEST, at[VAE], at[VAE_PUBLISHED]),
             ours=True,
         )

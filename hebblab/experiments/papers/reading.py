@@ -125,7 +125,7 @@ def scored(predict: Callable[[Tensor], Tensor], rows: Tensor, labels: Tensor) ->
 def solved_softmax(
     model: nn.Sequential | None, layer: str, dataset: Dataset, penalties: Sequence[float]
 ) -> tuple[Score, Score, float]:
-    """Fit softmax regression to its optimum on a layer's features of unit-norm images.
+    """Fit softmax regression on a layer's features of unit-norm images.
 
     Args:
         model: The network; None reads the images themselves.

@@ -163,7 +163,8 @@ def _paper(name: str, settings: Settings, seconds: float) -> Paper:
                 ours=True,
             ),
             Claim(
-                "Hard winners are a rule that learns: above the same untrained weights.",
+                "Hard winners are a rule that learns: above the same untrained weights, at the "
+                "third layer.",
                 claims.ordered(TEST, (HARD, last), (RANDOM, last)),
                 ours=True,
             ),

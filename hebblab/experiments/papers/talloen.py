@@ -262,7 +262,8 @@ def _paper(name: str, settings: Settings, seconds: dict[str, float], at_most: fl
             f"({_count(settings.pictures, settings.train or 50_000)} to draw from), its rate "
             "falling with every update; in the authors' code with every epoch.",
             f"At most {settings.epochs} epochs of readout and of backpropagation, where the paper "
-            "has 100 and stops after 15 without a better one.",
+            "has 100 and stops after 15 without a better one: how near a row comes to end-to-end "
+            "backpropagation is held against a network that could still learn.",
             *(() if whole else (f"{settings.units} filters, where the paper has 400.",)),
         ),
         notes=(
@@ -270,7 +271,8 @@ def _paper(name: str, settings: Settings, seconds: dict[str, float], at_most: fl
             "25 consecutive values of shifted images, which are no patches; they are then used as "
             "5×5 filters, as there. The paper's supplement describes true patches: they are a row "
             "of their own. Where the median likeness to the nearest filter is 1, filters have "
-            "become copies of each other.",
+            "become copies of each other. How far training accuracy is above test accuracy is told "
+            "of random filters, too: as far as theirs it speaks of the readout, not of learning.",
             "The convolution is frozen; batch norm (γ, β and statistics) and readout are trained: "
             "the supplement's variant. Cross-entropy, Adam 1e-3, batch 256, the rate halved after "
             "5 epochs without a better validation accuracy, the best epoch kept: validation "

@@ -72,6 +72,11 @@ def test_claims_are_held_against_controls():
         lagani.full().claims[0].judge(Results(outcomes, {}))
 
 
+def test_claims_say_at_which_layer():
+    for paper in (lagani.full(), lagani.low(), lagani.mini()):
+        assert all("L3" in claim.text or "at L5" in claim.text for claim in paper.claims)
+
+
 def test_a_mini_says_how_it_is_smaller_and_costs_less():
     mini, low, full = lagani.mini(), lagani.low(), lagani.full()
     assert mini.minutes < low.minutes < full.minutes
