@@ -105,6 +105,7 @@ def create(
 
     >>> create("dense-100")
     Sequential(
+      (whiten): Whitening(identity)
       (flatten): Flatten(start_dim=1, end_dim=-1)
       (prepare): InputNorm(mode=none)
       (hidden): Linear(in_features=784, out_features=100, bias=False)

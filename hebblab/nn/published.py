@@ -18,7 +18,9 @@ _LARGEST = 100_000_000  # weights: 400 MB in float32
 
 
 def dense(units: int) -> Builder:
-    """Return the builder of one hidden layer: flatten, prepare, hidden, activation, readout.
+    """Return the builder of a hidden layer: whiten, flatten, prepare, hidden, activation, readout.
+
+    Vectors, such as the points of a plane, are not whitened: one sees them as they are.
 
     Source: Krotov and Hopfield, PNAS 2019 (2,000 units).
     """
@@ -28,6 +30,8 @@ def dense(units: int) -> Builder:
         _check_size(fan_in, units)
         _check_size(units, classes)
         network = nn.Sequential()
+        if len(image_shape) == 3:
+            network.add_module("whiten", Whitening())
         network.add_module("flatten", nn.Flatten())
         network.add_module("prepare", InputNorm())
         network.add_module("hidden", nn.Linear(fan_in, units, bias=False))

@@ -78,7 +78,7 @@ class Adjacent:
             raise InvalidValue(
                 f"zca = 'images' needs a hebblab.nn.Whitening before the first layer that learns, "
                 f"and layer {self.layer!r} has none before it. Set it at the first layer of a "
-                "convolutional network, or choose 'none'."
+                "network for images, or choose 'none'."
             )
         if options.zca == "patches" and not isinstance(self.module, PatchConv2d):
             raise InvalidValue(

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -51,6 +52,7 @@ def test_the_first_networks_are_there():
 def test_a_dense_network(units):
     network = networks.create(f"dense-{units}", image_shape=(3, 8, 9), classes=7)
     assert [name for name, _ in network.named_children()] == [
+        "whiten",
         "flatten",
         "prepare",
         "hidden",
@@ -61,7 +63,22 @@ def test_a_dense_network(units):
     assert network.hidden.bias is None
     assert isinstance(network.activation, RePU)
     assert network(torch.zeros(2, 3, 8, 9)).shape == (2, 7)
-    assert networks.create(f"dense-{units}", (5,), 2)(torch.zeros(1, 5)).shape == (1, 2)
+    vectors = networks.create(f"dense-{units}", (5,), 2)
+    assert vectors(torch.zeros(1, 5)).shape == (1, 2)
+    assert "whiten" not in dict(vectors.named_children()), "points are seen as they are"
+
+
+def test_a_dense_network_is_given_whitened_images():
+    network = networks.create("dense-100", image_shape=(1, 4, 4), classes=3)
+    images = torch.rand(200, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    plain = network[:4](images)
+    network.whiten.fit(images, 1e-4)
+    rows = images.flatten(1).double().numpy()
+    values, vectors = np.linalg.eigh(np.cov(rows.T))
+    whitened = (rows - rows.mean(0)) @ (vectors / np.sqrt(values + 1e-4)) @ vectors.T
+    wanted = whitened @ network.hidden.weight.detach().double().numpy().T
+    assert network[:4](images).detach().numpy() == pytest.approx(wanted, abs=1e-4)
+    assert not torch.allclose(network[:4](images), plain, atol=0.1)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 6, 6), (2, 7, 9)])

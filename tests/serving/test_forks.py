@@ -170,8 +170,9 @@ async def test_interrupt_and_restart_reach_a_fork(folder, caplog):
         await asyncio.sleep(1.0)
         while not sleeping.done():
             await world.kernels.interrupt_kernel(kernel_id)
-            await asyncio.wait([sleeping], timeout=0.5)
-        assert sleeping.result().endswith("KeyboardInterrupt")
+            # Time enough: a second interrupt would meet the telling of the first.
+            await asyncio.wait([sleeping], timeout=5.0)
+        assert "KeyboardInterrupt" in sleeping.result()
         await world.run(kernel_id, "kept = 1")
         await world.kernels.restart_kernel(kernel_id)
         again = psutil.Process(world.kernels.get_kernel(kernel_id).provisioner.pid)

@@ -12,7 +12,7 @@ def kinds(path):
 
 def test_features_of_the_named_networks():
     dense = networks.create("dense-100")
-    assert kinds(feature_path(dense)) == ["Flatten", "InputNorm", "Linear", "RePU"]
+    assert kinds(feature_path(dense)) == ["Whitening", "Flatten", "InputNorm", "Linear", "RePU"]
     assert feature_path(dense).layer == "hidden"
     conv = networks.create("conv-400")
     path = feature_path(conv)
