@@ -13,6 +13,7 @@ from hebblab.errors import HebblabError
 from hebblab.live import Session
 
 from . import views
+from .effects import answers_alone
 from .hands import Event, Hands, Parts
 from .panels import Story
 from .pulse import spared
@@ -78,6 +79,7 @@ class Desk:
             history=session.history,
             marks=[(mark.step, mark.text) for mark in marks],
             began=marks[-1].began if marks else None,
+            still=bool(marks) and answers_alone(marks[-1].edit, session),
             reading=session.reading(layer),
             probes=hands.probes.points(session, layer),
             probe_status=hands.probes.status(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hebblab.charts import number
+from hebblab.live import Edit, Session
 
 from .panels.base import Story
 
@@ -14,6 +15,8 @@ THRESHOLD = 3.0
 HORIZON = 100
 LONG = 1000
 NOTHING = "nothing measurable yet"
+STILL = "it changes what units answer, and no weight. Press Probe"
+_ANSWERS = frozenset({"n", "triangle"})
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,12 @@ def _change(before: float, after: float, measure: Measure) -> str:
     return f"{left} → {right}"
 
 
+def answers_alone(edit: Edit, session: Session) -> bool:
+    """Return whether an edit acts on what units answer alone: no layer learns from them."""
+    last = session.layers[-1]
+    return set(edit.changes) <= _ANSWERS and edit.layer in (None, last)
+
+
 class Watcher:
     """Says of the last edit what it changed.
 
@@ -179,6 +188,9 @@ class Watcher:
             self.forget()
             self._of = newest
         if newest is None or self._settled:
+            return
+        if story.still:
+            self.text, self._settled = f"since {newest[1]}: {STILL}", True
             return
         mark, text = newest
         passed = story.step - mark

@@ -517,6 +517,7 @@ def test_a_measurement_is_begun_ended_and_followed_at_its_chart(served):
     card = served.locator(".card")
     button, share = card.locator(".hebblab-chart-tool"), card.locator("progress")
     assert not share.is_visible()
+    assert button.get_attribute("aria-label") == f"measure: {PLOTS[1].title}"
     button.click()
     chart.arm([Tool("cancel", "cancel", value="labels")], 0.25, "pixels: linear · about 4 s left")
     served.evaluate("view => charts[0].show(view)", chart.view)

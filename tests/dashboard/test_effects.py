@@ -1,9 +1,11 @@
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
-from hebblab.dashboard.effects import MEASURES, Watcher, effect
+from hebblab import Session
+from hebblab.dashboard.effects import MEASURES, Watcher, answers_alone, effect
 from hebblab.dashboard.panels import Story
 
 
@@ -140,6 +142,32 @@ def test_the_watcher_looks_after_a_hundred_steps_then_after_a_thousand():
     assert watcher.text == "since Δ 0.80: nothing measurable yet"
     watcher.look(story(history, 1400), "running")
     assert watcher.text == "since Δ 0.80: likeness to the nearest unit 0.70 → 0.30"
+
+
+def test_of_what_moves_no_weight_the_probe_is_recommended_at_once():
+    watcher = Watcher()
+    history = {"step": STEPS, "likeness": [0.7 if s <= 400 else 0.3 for s in STEPS]}
+    watcher.look(replace(story(history, 401, mark=(400, "n 2.0")), still=True), "running")
+    assert watcher.text == ("since n 2.0: it changes what units answer, and no weight. Press Probe")
+    watcher.look(replace(story(history, 900, mark=(400, "n 2.0")), still=True), "running")
+    assert "likeness" not in watcher.text
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "changes", "alone"),
+    [
+        ("dense-100", "hidden", {"n": 2.0}, True),
+        ("dense-100", "hidden", {"triangle": True}, True),
+        ("dense-100", "hidden", {"n": 2.0, "k": 3}, False),
+        ("dense-100", "hidden", {"input_norm": "unit"}, False),
+        ("miconi-cnn", "conv1", {"n": 2.0}, False),
+        ("miconi-cnn", "conv3", {"n": 2.0}, True),
+    ],
+)
+def test_later_layers_learn_from_what_earlier_ones_answer(network, layer, changes, alone):
+    with Session("mnist-hard-wta", network=network) as session:
+        assert layer in session.layers
+        assert answers_alone(session.edit(changes, layer=layer), session) is alone
 
 
 def test_the_watcher_looks_at_a_pause():

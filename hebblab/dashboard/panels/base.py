@@ -73,6 +73,7 @@ class Story:
         history: Lists of one length by metric; `None` where a metric is undefined.
         marks: Edits as (step, text), one a gesture.
         began: Step at which the gesture of the newest mark began; None: where it stands.
+        still: Whether no weight moves with what the newest mark changed.
         reading: The newest live reading; `None` before the first.
         probes: What probes found, in the order of their steps.
         probe_status: (share done, what is being done) while a probe runs.
@@ -88,6 +89,7 @@ class Story:
     history: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     marks: Sequence[tuple[int, str]] = ()
     began: int | None = None
+    still: bool = False
     reading: "Reading | None" = None
     probes: Sequence[ProbePoint] = ()
     probe_status: tuple[float, str] | None = None

@@ -231,7 +231,7 @@ function chart(model, el, send, listen, atEnd) {
   return {
     draw({ header, window: shown, tools: wanted = [], progress = null, status = "" }) {
       if (wanted.length !== tools.length) {
-        tools = wanted.map((one) => tool(one, send));
+        tools = wanted.map((one) => tool(one, send, parts.title.textContent));
         parts.tools.replaceChildren(...tools.filter((_, i) => wanted[i].place === "head").map(({ element }) => element));
         parts.foot.prepend(...tools.filter((_, i) => wanted[i].place === "foot").map(({ element }) => element));
       }

@@ -2,8 +2,9 @@
 
 import { fill, h, mark, say } from "./dom.js";
 
-// A control at the chart: what it does, says and holds may change, what it is may not.
-export function tool(first, send) {
+// A control at the chart: what it does, says and holds may change, what it is may not. `chart` is
+// the chart's title: several have a button of the same words.
+export function tool(first, send, chart) {
   let now = first;
   const use = (value) => send({ do: "tool", name: now.do, value });
   if (!first.options.length) {
@@ -14,6 +15,7 @@ export function tool(first, send) {
         now = next;
         say(button, now.words);
         mark(button, "title", now.help || null);
+        mark(button, "aria-label", `${now.words}: ${chart}`);
       },
     };
   }
