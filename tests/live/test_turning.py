@@ -174,7 +174,8 @@ class TestForms:
         x = pixels(session, "validation").flatten(1).double().numpy()
         expected = by_hand(x, session.weights().double().numpy())
         np.testing.assert_allclose(on(session).numpy(), expected, rtol=1e-4, atol=1e-5)
-        reading = session._loop.recorder.reader.read(session.frame())
+        # The run's own reader may be at an earlier frame, on a thread of its own.
+        reading = session._loop.recorder.reader.anew().read(session.frame())
         assert reading.activations.mean == pytest.approx(expected.mean(), rel=1e-4)
         assert torch.equal(probed(session), on(session))
         session.restart()
@@ -284,14 +285,14 @@ class TestThresholds:
         theta = torch.tensor([9.0, 0.5, 9.0, 1.0, 9.0, 9.0, 0.0, 9.0]) * 3
         session._loop.run.trainer.learners["hidden"].thresholds.copy_(theta)
         frame = session.frame()
-        reading = session._loop.recorder.reader.read(frame)
+        reading = session._loop.recorder.reader.anew().read(frame)
         x = pixels(session, "validation").flatten(1)
         left = (x @ session.weights().T - theta).numpy()
         wins = np.bincount(left.argmax(1)[left.max(1) > 0], minlength=8)
         assert reading.activations.wins.tolist() == wins.tolist()
         assert reading.answers.sum(1).tolist() == wins.tolist()
         session._loop.run.trainer.learners["hidden"].thresholds.fill_(1e6)
-        nobody = session._loop.recorder.reader.read(session.frame())
+        nobody = session._loop.recorder.reader.anew().read(session.frame())
         assert int(nobody.activations.wins.sum()) == 0 == int(nobody.answers.sum())
 
 

@@ -95,7 +95,7 @@ class TestWhitening:
         session = make(rule={"rule": "hard-wta", "similarity": "dot"}, network="patchy")
         session.step(2)
         session.edit(zca="patches")
-        reader = session._loop.recorder.reader
+        reader = session._loop.recorder.reader.anew()
         assert int(reader.read(session.frame()).activations.wins.sum()) > 0
         session.edit(zca_epsilon=1.0)
         fresh = reader.anew().read(session.frame())

@@ -126,7 +126,7 @@ def test_a_reader_of_changed_classes_counts_them():
         # Whoever is reading while the labels are written over counts the old ones.
         assert old.read(frame).answers.shape == (5, 5)
         loop.recorder.renew(dataset, None)
-        assert loop.recorder.reader.read(frame).answers.shape == (5, 12)
+        assert loop.recorder.reader.anew().read(frame).answers.shape == (5, 12)
 
 
 class TestWorlds:
@@ -165,10 +165,10 @@ class TestWorlds:
             session.step(3)
             session.edit(number=9)
             session.step(3)
-            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 9)
+            assert session._loop.recorder.reader.anew().read(session.frame()).answers.shape == (5, 9)
             session.restart()
             session.step(3)
-            assert session._loop.recorder.reader.read(session.frame()).answers.shape == (5, 5)
+            assert session._loop.recorder.reader.anew().read(session.frame()).answers.shape == (5, 5)
 
     def test_what_the_world_refuses_changes_nothing(self):
         with Session("cloud-oja") as session:
