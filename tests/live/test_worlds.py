@@ -165,10 +165,12 @@ class TestWorlds:
             session.step(3)
             session.edit(number=9)
             session.step(3)
-            assert session._loop.recorder.reader.anew().read(session.frame()).answers.shape == (5, 9)
+            reader = session._loop.recorder.reader.anew()
+            assert reader.read(session.frame()).answers.shape == (5, 9)
             session.restart()
             session.step(3)
-            assert session._loop.recorder.reader.anew().read(session.frame()).answers.shape == (5, 5)
+            reader = session._loop.recorder.reader.anew()
+            assert reader.read(session.frame()).answers.shape == (5, 5)
 
     def test_what_the_world_refuses_changes_nothing(self):
         with Session("cloud-oja") as session:
